@@ -1,0 +1,9 @@
+// The register functions of the Python module: one per file of this folder.  Bindings translate and never compute.
+#pragma once
+#include <pybind11/pybind11.h>
+
+namespace visavis::bindings {
+
+void register_errors(pybind11::module_& module);
+
+}  // namespace visavis::bindings

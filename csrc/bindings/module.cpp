@@ -1,0 +1,9 @@
+// The Python module visavis._core: one register call per file of this folder.
+#include "bindings/bindings.h"
+#include "version.h"
+
+PYBIND11_MODULE(_core, module) {
+    module.doc() = "Native core of Visavis: engines, sessions, model files, noise, wire codec.";
+    module.attr("__version__") = visavis::version();
+    visavis::bindings::register_errors(module);
+}

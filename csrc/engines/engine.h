@@ -1,0 +1,60 @@
+// The engine contract: what executes a model, a batch of turns of different sessions at a time.
+// Implementations: cpu/ (native), Python engines through the bindings.  Thread rule: one caller at a time per engine.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace visavis {
+
+// What a session must know of a model; read from the model file.
+struct ModelInfo {
+    std::string name;
+    std::vector<std::string> channels;  // C names of the motion space
+    std::vector<std::string> units;     // "1" or "rad", one per channel
+    int turn_frames = 0;                // F
+    int user_lag_frames = 0;
+    int agent_lookahead_frames = 0;
+    int context_turns = 0;
+    int steps = 0;              // default number of denoising steps
+    float noise_coherence = 0;  // r in [0, 1)
+
+    int n_channels() const { return static_cast<int>(channels.size()); }
+};
+
+// One turn of one session.  Spans are borrowed for the call.  An empty span means that the stream is absent.
+struct TurnInput {
+    int slot = 0;
+    std::span<const float> user_audio;   // F*640 samples at 16 kHz, already lagged by user_lag_frames
+    std::span<const float> agent_audio;  // F*640, or (F+agent_lookahead_frames)*640 when that is known
+    std::span<const float> user_motion;  // F*C raw units, already lagged
+    std::span<const float> noise;        // (1+steps)*F*C, x_T first; empty: Philox noise from seed and turn
+    std::uint64_t seed = 0;
+    std::int64_t turn = -1;  // index of the turn in its session, for the noise counter; -1: the slot's own count
+    float temperature = 1;   // scales the step noise, never x_T
+    float guidance = 1;      // 1: no guidance
+    int steps = 0;           // 0: the engine's default
+};
+
+struct TurnOutput {
+    std::span<float> motion;  // F*C, raw units before the rig; memory of the caller
+    std::int64_t speech_ns = 0;
+    std::int64_t backbone_ns = 0;
+    std::int64_t denoise_ns = 0;
+    int steps = 0;  // steps that were run
+};
+
+class Engine {
+  public:
+    virtual ~Engine() = default;
+    virtual const ModelInfo& info() const = 0;
+    virtual int open() = 0;  // a slot: one session's history
+    virtual void close(int slot) = 0;
+    virtual void reset(int slot) = 0;  // forget the slot's history
+    // Generates inputs.size() turns, each of another slot.  Throws visavis::Error; no slot has then moved on.
+    virtual void step(std::span<const TurnInput> inputs, std::span<TurnOutput> outputs) = 0;
+};
+
+}  // namespace visavis

@@ -1,0 +1,5 @@
+"""`python -m visavis`: the command line."""
+
+from visavis.cli import main
+
+main()

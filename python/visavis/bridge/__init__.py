@@ -1,0 +1,1 @@
+"""The bridge: what carries frames from a session to heads elsewhere."""

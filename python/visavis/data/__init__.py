@@ -1,0 +1,1 @@
+"""Conversations to learn from: the DualTalk folder layout and the corpus builder."""

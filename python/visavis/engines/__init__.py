@@ -1,0 +1,1 @@
+"""Engines written in Python; the native ones live in csrc/engines."""

@@ -1,0 +1,1 @@
+"""Evaluation: DualTalk metrics, controls, the checks of a living face, reports."""

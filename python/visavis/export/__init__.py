@@ -1,0 +1,1 @@
+"""Writers that turn a trained model into files that other programs run."""

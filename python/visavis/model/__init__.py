@@ -1,0 +1,1 @@
+"""TIMAR as torch modules: configuration, turn layout, speech encoders, backbone, diffusion head, checkpoints."""

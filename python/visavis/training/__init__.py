@@ -1,0 +1,1 @@
+"""Training: crops, the loop with its moving average, recipes, resumable runs."""
