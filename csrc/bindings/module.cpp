@@ -6,4 +6,5 @@ PYBIND11_MODULE(_core, module) {
     module.doc() = "Native core of Visavis: engines, sessions, model files, noise, wire codec.";
     module.attr("__version__") = visavis::version();
     visavis::bindings::register_errors(module);
+    visavis::bindings::register_noise(module);
 }

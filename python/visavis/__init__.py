@@ -5,15 +5,22 @@ character's conversation, `animate` turns whole files into motion.  Importing th
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visavis.errors import Error
+
+if TYPE_CHECKING:
+    from visavis.engine import TurnInput, TurnOutput, load_engine
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it, imported on first use: the native core and torch stay out of `import visavis`.
-_LAZY: dict[str, str] = {}
-__all__ = ["Error", "__version__"]
+_LAZY: dict[str, str] = {
+    "TurnInput": "visavis.engine",
+    "TurnOutput": "visavis.engine",
+    "load_engine": "visavis.engine",
+}
+__all__ = ["Error", "TurnInput", "TurnOutput", "__version__", "load_engine"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,35 @@
+// _core.noise and _core.philox4x32.
+#include "session/noise.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include "bindings/bindings.h"
+
+namespace py = pybind11;
+
+namespace visavis::bindings {
+namespace {
+
+py::array_t<float> noise_array(std::uint64_t seed, std::int64_t first_frame, int n_frames, int n_channels, int n_steps,
+                               float coherence) {
+    const NoiseRequest request{seed, first_frame, n_frames, n_channels, n_steps, coherence};
+    noise_size(request);  // refuses bad counts before numpy sees them
+    py::array_t<float> out({1 + n_steps, n_frames, n_channels});
+    const std::span<float> values(out.mutable_data(), static_cast<std::size_t>(out.size()));
+    const py::gil_scoped_release release;
+    noise(request, values);
+    return out;
+}
+
+}  // namespace
+
+void register_noise(py::module_& module) {
+    module.def("noise", &noise_array, py::arg("seed"), py::arg("first_frame"), py::arg("n_frames"),
+               py::arg("n_channels"), py::arg("n_steps"), py::arg("coherence") = 0.0F,
+               "Philox noise (1 + n_steps, n_frames, n_channels), x_T first; frame indices may be negative.");
+    module.def("philox4x32", &philox4x32, py::arg("counter"), py::arg("key"),
+               "One block of Philox 4x32-10: four 32-bit words from a counter of four and a key of two.");
+}
+
+}  // namespace visavis::bindings
