@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, module) {
     module.attr("__version__") = visavis::version();
     visavis::bindings::register_errors(module);
     visavis::bindings::register_noise(module);
+    visavis::bindings::register_model_file(module);
 }

@@ -1,0 +1,117 @@
+"""Writer of raw GGUF bytes for the tests: it believes everything it is told, so that files can be malformed at will."""
+
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+from visavis.model.config import ModelConfig, live_config, turn_layout
+
+U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+FORMATS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
+TENSOR_F32, TENSOR_F16, TENSOR_Q8_0, TENSOR_I8, TENSOR_I16, TENSOR_I32, TENSOR_I64 = 0, 1, 8, 24, 25, 26, 27
+TENSOR_F64, TENSOR_BF16 = 28, 30
+
+
+def u32(value: int) -> bytes:
+    return struct.pack("<I", value)
+
+
+def u64(value: int) -> bytes:
+    return struct.pack("<Q", value)
+
+
+def string(value: str | bytes, length: int | None = None) -> bytes:
+    """A u64 length and the bytes; `length` lies about it."""
+    raw = value.encode() if isinstance(value, str) else value
+    return u64(len(raw) if length is None else length) + raw
+
+
+def scalar(kind: int, value: Any) -> bytes:
+    return string(value) if kind == STRING else struct.pack(f"<{FORMATS[kind]}", value)
+
+
+def pair(key: str, kind: int, value: Any) -> bytes:
+    """One metadata entry."""
+    return string(key) + u32(kind) + scalar(kind, value)
+
+
+def array(key: str, kind: int, values: Any, n_items: int | None = None) -> bytes:
+    """One metadata entry that is an array; `n_items` lies about its length."""
+    body = b"".join(scalar(kind, value) for value in values)
+    return string(key) + u32(ARRAY) + u32(kind) + u64(len(values) if n_items is None else n_items) + body
+
+
+@dataclass
+class RawTensor:
+    """One tensor entry, dims fastest first as in the file; offset None: where the writer puts it."""
+
+    name: str | bytes
+    dims: tuple[int, ...]
+    data: bytes
+    kind: int = TENSOR_F32
+    offset: int | None = None
+    rank: int | None = None
+
+
+@dataclass
+class RawFile:
+    """A GGUF file as a list of parts, each of which may be wrong."""
+
+    metadata: list[bytes] = field(default_factory=list)
+    tensors: list[RawTensor] = field(default_factory=list)
+    magic: bytes = b"GGUF"
+    version: int = 3
+    n_tensors: int | None = None
+    n_metadata: int | None = None
+    alignment: int = 32
+    tail: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """The whole file."""
+        n_tensors = len(self.tensors) if self.n_tensors is None else self.n_tensors
+        n_metadata = len(self.metadata) if self.n_metadata is None else self.n_metadata
+        head = self.magic + u32(self.version) + u64(n_tensors) + u64(n_metadata) + b"".join(self.metadata)
+        data = b""
+        for tensor in self.tensors:
+            offset = len(data) if tensor.offset is None else tensor.offset
+            rank = len(tensor.dims) if tensor.rank is None else tensor.rank
+            head += string(tensor.name) + u32(rank) + b"".join(u64(d) for d in tensor.dims)
+            head += u32(tensor.kind) + u64(offset)
+            data += self.padded(tensor.data)
+        return (self.padded(head) if self.tensors else head) + data + self.tail
+
+    def padded(self, raw: bytes) -> bytes:
+        return raw + b"\0" * (-len(raw) % self.alignment)
+
+
+def config_pairs(config: ModelConfig) -> dict[str, bytes]:
+    """The metadata entries of a visavis model file, by key."""
+    entries = {
+        "general.architecture": pair("general.architecture", STRING, "visavis"),
+        "general.name": pair("general.name", STRING, "tiny"),
+        "general.license": pair("general.license", STRING, "Apache-2.0"),
+        "visavis.format_version": pair("visavis.format_version", U32, 1),
+        "visavis.data_note": pair("visavis.data_note", STRING, "random"),
+    }
+    layout = turn_layout(config.layout, config.turn_frames)
+    fields = {
+        **config.to_dict(),
+        "channels": config.space.channels,
+        "channel_units": config.space.units,
+        "layout_kind": tuple(kind for kind, _ in layout),
+        "layout_frame": tuple(frame for _, frame in layout),
+    }
+    for name, value in fields.items():
+        key = f"visavis.{name}"
+        if isinstance(value, tuple):
+            entries[key] = array(key, STRING if value and isinstance(value[0], str) else I32, value)
+        else:
+            entries[key] = pair(key, {int: U32, float: F64, str: STRING, bool: BOOL}[type(value)], value)
+    return entries
+
+
+def model_file(config: ModelConfig | None = None, **changes: bytes | None) -> RawFile:
+    """A valid small model file; `changes` replace (or, None, remove) entries by key, with `__` for the dot."""
+    entries: dict[str, bytes | None] = dict(config_pairs(config or live_config()))
+    entries.update({key.replace("__", "."): value for key, value in changes.items()})
+    return RawFile(metadata=[entry for entry in entries.values() if entry is not None])
