@@ -27,10 +27,11 @@ struct ModelInfo {
 // One turn of one session.  Spans are borrowed for the call.  An empty span means that the stream is absent.
 struct TurnInput {
     int slot = 0;
-    std::span<const float> user_audio;   // F*640 samples at 16 kHz, already lagged by user_lag_frames
-    std::span<const float> agent_audio;  // F*640, or (F+agent_lookahead_frames)*640 when that is known
-    std::span<const float> user_motion;  // F*C raw units, already lagged
-    std::span<const float> noise;        // (1+steps)*F*C, x_T first; empty: Philox noise from seed and turn
+    std::span<const float> user_audio;                  // F*640 samples at 16 kHz, already lagged by user_lag_frames
+    std::span<const float> agent_audio;                 // F*640, or (F+agent_lookahead_frames)*640 when that is known
+    std::span<const float> user_motion;                 // F*C raw units, already lagged
+    std::span<const std::uint8_t> user_motion_present;  // F flags, 0: that frame is absent; empty: all are present
+    std::span<const float> noise;  // (1+steps)*F*C, x_T first; empty: Philox noise from seed and turn
     std::uint64_t seed = 0;
     std::int64_t turn = -1;  // index of the turn in its session, for the noise counter; -1: the slot's own count
     float temperature = 1;   // scales the step noise, never x_T

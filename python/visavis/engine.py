@@ -36,6 +36,7 @@ class TurnInput:
     user_audio: FloatArray | None = None  # (F*640,) at 16 kHz, already lagged by user_lag_frames
     agent_audio: FloatArray | None = None  # (F*640,), or ((F + lookahead)*640,) when that much is known
     user_motion: FloatArray | None = None  # (F, C) raw units, already lagged
+    user_motion_present: npt.NDArray[np.bool_] | None = None  # (F,) False: that frame is absent; None: all are there
     noise: FloatArray | None = None  # (1 + steps, F, C), x_T first; None: Philox noise from seed and turn
     seed: int = 0
     temperature: float = 1.0  # scales the step noise, never x_T
