@@ -70,6 +70,10 @@ void check_combinations(const ModelConfig& c) {
     if ((c.positions == Positions::kRelative) != (c.window == Window::kRing)) {
         refuse("relative positions go with window ring, absolute ones with exact or amortised");
     }
+    if (c.denoise_target == DenoiseTarget::kResidual &&
+        (c.denoise_unit != DenoiseUnit::kTurn || c.head_context_frames < 1)) {
+        refuse("denoise_target residual needs denoise_unit turn and at least 1 of head_context_frames");
+    }
     const std::int64_t history = std::int64_t{2} * c.context_turns * c.tokens_per_turn() * c.width;
     if (history > kMaxHistoryValues / c.depth) {
         refuse("the history of one session has 2 x " + std::to_string(c.context_turns) + " turns x " +
@@ -146,6 +150,10 @@ OwnPast own_past_from_name(std::string_view name) {
 
 DenoiseUnit denoise_unit_from_name(std::string_view name) {
     return from_name<DenoiseUnit>("denoise_unit", name, std::array<std::string_view, 2>{"frame", "turn"});
+}
+
+DenoiseTarget denoise_target_from_name(std::string_view name) {
+    return from_name<DenoiseTarget>("denoise_target", name, std::array<std::string_view, 2>{"absolute", "residual"});
 }
 
 Sampler sampler_from_name(std::string_view name) {

@@ -13,6 +13,7 @@ enum class Positions { kAbsolute, kRelative };
 enum class Window { kExact, kAmortised, kRing };
 enum class OwnPast { kMasked, kFed, kLagged };
 enum class DenoiseUnit { kFrame, kTurn };
+enum class DenoiseTarget { kAbsolute, kResidual };
 enum class Sampler { kAncestral, kDpm2m };
 enum class Eyes { kLayer, kModel };
 
@@ -23,6 +24,7 @@ Positions positions_from_name(std::string_view name);
 Window window_from_name(std::string_view name);
 OwnPast own_past_from_name(std::string_view name);
 DenoiseUnit denoise_unit_from_name(std::string_view name);
+DenoiseTarget denoise_target_from_name(std::string_view name);
 Sampler sampler_from_name(std::string_view name);
 Eyes eyes_from_name(std::string_view name);
 
@@ -59,6 +61,7 @@ struct ModelConfig {
     int mlp_ratio = 0;
     DenoiseUnit denoise_unit = DenoiseUnit::kTurn;
     int head_context_frames = 0;  // own frames of the previous turn that the head sees (turn unit)
+    DenoiseTarget denoise_target = DenoiseTarget::kAbsolute;  // motion, or its scaled distance from the last own frame
     int head_width = 0;
     int head_depth = 0;
     Sampler sampler = Sampler::kAncestral;

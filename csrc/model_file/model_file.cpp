@@ -79,6 +79,7 @@ ModelConfig read_config(const Fields& fields) {
     c.mlp_ratio = fields.integer("mlp_ratio");
     c.denoise_unit = denoise_unit_from_name(fields.text("denoise_unit"));
     c.head_context_frames = fields.integer("head_context_frames");
+    c.denoise_target = denoise_target_from_name(fields.text("denoise_target"));
     c.head_width = fields.integer("head_width");
     c.head_depth = fields.integer("head_depth");
     c.sampler = sampler_from_name(fields.text("sampler"));

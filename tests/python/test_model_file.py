@@ -178,6 +178,13 @@ def test_absurd_values_are_refused_by_name(tmp_path: Path, name: str) -> None:
     refused(tmp_path, model_file(**changes), message)
 
 
+def test_a_residual_without_its_base_is_refused(tmp_path: Path) -> None:
+    residual = pair("visavis.denoise_target", STRING, "residual")
+    no_context = pair("visavis.head_context_frames", U32, 0)
+    file = model_file(visavis__denoise_target=residual, visavis__head_context_frames=no_context)
+    refused(tmp_path, file, "residual needs denoise_unit turn and at least 1 of head_context_frames")
+
+
 def test_files_that_cannot_be_mapped_are_file_errors(tmp_path: Path) -> None:
     (tmp_path / "empty.gguf").touch()
     for path, message in (

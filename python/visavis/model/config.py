@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "window": ("exact", "amortised", "ring"),
     "own_past": ("masked", "fed", "lagged"),
     "denoise_unit": ("frame", "turn"),
+    "denoise_target": ("absolute", "residual"),
     "sampler": ("ancestral", "dpm2m"),
     "eyes": ("layer", "model"),
 }
@@ -51,6 +52,7 @@ class ModelConfig:
     mlp_ratio: int = 4
     denoise_unit: str = "turn"
     head_context_frames: int = 2  # own frames of the previous turn that the head sees (turn unit)
+    denoise_target: str = "absolute"  # what a row holds: motion, or its scaled distance from the last own frame
     head_width: int = 384
     head_depth: int = 3
     sampler: str = "ancestral"
@@ -69,6 +71,11 @@ class ModelConfig:
             raise InvalidArgument(
                 f"positions={self.positions} with window={self.window}: relative positions go with the ring, "
                 "absolute ones with exact or amortised"
+            )
+        if self.denoise_target == "residual" and (self.denoise_unit != "turn" or self.head_context_frames < 1):
+            raise InvalidArgument(
+                f"denoise_target=residual with denoise_unit={self.denoise_unit} and head_context_frames="
+                f"{self.head_context_frames}: it needs the turn unit and at least 1 frame of head context"
             )
         if len({len(self.conv_widths), len(self.conv_kernels), len(self.conv_strides)}) != 1:
             raise InvalidArgument("conv_widths, conv_kernels and conv_strides differ in length")
@@ -182,6 +189,7 @@ def paper_config(**options: Any) -> ModelConfig:
         heads=12,
         denoise_unit="frame",
         head_context_frames=0,
+        denoise_target="absolute",
         head_width=1024,
         head_depth=3,
         eyes="model",
