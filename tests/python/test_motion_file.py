@@ -153,7 +153,7 @@ def test_nothing_half_written_remains(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_whole(path, "motion", fail)
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"] and path.read_text() == "the old file"
-    with pytest.raises(InvalidArgument, match="write [.]npz"):
+    with pytest.raises(InvalidArgument, match=r"write \.npz"):
         write_motion(tmp_path / "flame.csv", make_motion(space=FLAME56))
     assert not (tmp_path / "flame.csv").exists() and len(list(tmp_path.iterdir())) == 1
 
