@@ -5,13 +5,17 @@ Every error of the house ends in one line on stderr and exit code 2, never in a 
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import typer
 
 from visavis.errors import Error
 
+# What the argument parser raises for a wrong command line, wherever this release of typer keeps it.
+USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+
 # verb (or group) -> module of this folder; the module has `app` (a typer.Typer) for a group or `main` for a verb.
-VERBS: tuple[str, ...] = ()
+VERBS: tuple[str, ...] = ("doctor",)
 
 
 def build_app() -> typer.Typer:
@@ -19,7 +23,6 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name="visavis",
         help="A face for game characters that talks and listens.",
-        no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=True,
     )
@@ -35,7 +38,16 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Entry point of the `visavis` command."""
     try:
-        build_app()()
+        code = build_app()(sys.argv[1:] or ["--help"], prog_name="visavis", standalone_mode=False)
     except Error as error:
-        print(f"visavis: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = _complain(str(error))
+    except USAGE_ERROR as error:
+        code = _complain(f"{error.format_message()} (see `visavis --help` and `visavis VERB --help`)")
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _complain(message: str) -> int:
+    print(f"visavis: {' '.join(message.split())}", file=sys.stderr)
+    return 2
