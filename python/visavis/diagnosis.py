@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import visavis
-from visavis.constants import SAMPLES_PER_FRAME
+from visavis.constants import FRAME_NS, SAMPLES_PER_FRAME
 from visavis.errors import Error
 
 REQUIRED = ("numpy", "pyzmq", "soundfile", "typer", "rich")
@@ -42,7 +42,7 @@ def diagnose(model: Path | None = None, port: int = 5570) -> Iterator[Check]:
     yield _model_file(model)
     yield from (_engine(name, model) for name in ENGINES)
     yield from (Check(f"engine {name}", "warn", "not part of this release", "use cpu") for name in LATER_ENGINES)
-    yield from (_port(number, use) for number, use in zip(range(port, port + 3), ("motion", "control", "input")))
+    yield from (_port(port + i, use) for i, use in enumerate(("motion", "control", "input")))
 
 
 def as_json(checks: list[Check]) -> dict[str, Any]:
@@ -83,8 +83,7 @@ def _native() -> Check:
         core = import_module("visavis._core")
     except ImportError as error:
         return Check("native runtime", "fail", _short(error), "pip install . (needs g++), or build in place with CMake")
-    isa = getattr(core, "isa", None)
-    return Check("native runtime", "ok", f"{Path(core.__file__ or '').name}, {isa() if isa else platform.machine()}")
+    return Check("native runtime", "ok", f"{core.__version__}, {Path(core.__file__ or '').name}")
 
 
 def _model_file(model: Path | None) -> Check:
@@ -92,30 +91,29 @@ def _model_file(model: Path | None) -> Check:
         from visavis.engine import model_path
 
         path = model_path(model)
-        from visavis._core import ModelFile
-
-        ModelFile(str(path))
+        import_module("visavis._core").ModelFile(str(path))
     except (Error, ImportError) as error:
         return Check("model file", "fail", _short(error), "give a model file with --model")
     return Check("model file", "ok", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _engine(name: str, model: Path | None) -> Check:
-    """Run a few turns of silence."""
     try:
-        turn_ms, frame_ms = _turn_ms(name, model)
+        turn_ms, length_ms, isa = _time_turns(name, model)
     except (Error, ImportError, RuntimeError) as error:
-        status = "fail" if name == "cpu" else "warn"
-        remedy = "" if name == "cpu" else "pip install 'visavis[train]' (only needed for training and comparison)"
-        return Check(f"engine {name}", status, _short(error), remedy)
-    factor = turn_ms / frame_ms
+        missing_torch = name == "torch" and isinstance(error, ImportError)
+        remedy = "pip install 'visavis[train]' (only for training and comparison)" if missing_torch else ""
+        return Check(f"engine {name}", "fail" if name == "cpu" else "warn", _short(error), remedy)
+    factor = turn_ms / length_ms
     status = "ok" if factor < 0.5 else "warn"
     remedy = "" if status == "ok" else "fewer --steps, or a faster machine: this is too slow for a live head"
-    return Check(f"engine {name}", status, f"{turn_ms:.1f} ms a turn of {frame_ms:.0f} ms ({factor:.3f} of real time)", remedy)
+    return Check(
+        f"engine {name}", status, f"{turn_ms:.1f} ms a turn of {frame_ms:.0f} ms ({factor:.3f} of real time)", remedy
+    )
 
 
-def _turn_ms(name: str, model: Path | None) -> tuple[float, float]:
-    """Median time of a turn and its length."""
+def _time_turns(name: str, model: Path | None) -> tuple[float, float, str]:
+    """Median time of a turn of silence, its length, and the instruction set in use."""
     from visavis.engine import TurnInput, load_engine
 
     engine = load_engine(model, engine=name)
@@ -130,7 +128,8 @@ def _turn_ms(name: str, model: Path | None) -> tuple[float, float]:
         if not np.isfinite(out.motion).all():
             raise RuntimeError("motion is not finite for silent voices")
     engine.close(slot)
-    return float(np.median(times_ms[1:])), n_frames * 40.0
+    isa = f"{engine.isa}, " if hasattr(engine, "isa") else ""
+    return float(np.median(times_ms[1:])), n_frames * FRAME_NS / 1e6, isa
 
 
 def _port(port: int, use: str) -> Check:

@@ -115,7 +115,7 @@ def read_motion(path: str | Path) -> MotionData:
     return data
 
 
-def write_whole(path: Path, what: str, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(path: Path, what: str, write: Callable[[IO[bytes]], object]) -> None:
     """Call `write` with a new file beside `path`, then rename it to `path`: nothing half-written ever stands there."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:

@@ -91,7 +91,9 @@ def plot_conversation(path: Path, agent: Voice, user: Voice, motion: MotionLike,
     for panel, curve in zip(panels[2:], curves, strict=True):
         panel.plot(seconds, curve_values(motion, curve), color="#20323f", linewidth=1.1)
         panel.set_ylabel(curve.label)
-    panels[-1].set_xlabel("seconds        (bands: agent speaks, upper half; user speaks and the agent listens, lower half)")
+    panels[-1].set_xlabel(
+        "seconds        (bands: agent speaks, upper half; user speaks and the agent listens, lower half)"
+    )
     panels[-1].set_xlim(0, max(len(agent.samples) / agent.rate, len(user.samples) / user.rate))
     figure.suptitle(title)
     picture = io.BytesIO()

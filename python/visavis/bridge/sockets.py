@@ -116,4 +116,4 @@ def _bind(socket: "zmq.Socket[bytes]", address: str, port: int) -> int:
                 f"port {port} on {address}: in use by another program; stop it or choose another with --port"
             ) from None
         raise StateError(f"port {port} on {address}: cannot be bound ({error.strerror})") from None
-    return int(socket.last_endpoint.decode().rsplit(":", 1)[1])
+    return int(socket.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])

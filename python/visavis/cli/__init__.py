@@ -5,10 +5,11 @@ Every error of the house ends in one line on stderr and exit code 2, never in a 
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from visavis import __version__
 from visavis.errors import Error
 
 # What the argument parser raises for a wrong command line, wherever this release of typer keeps it.
@@ -26,6 +27,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=True,
     )
+    app.callback(invoke_without_command=True)(_options)
     for verb in VERBS:
         module = import_module(f"visavis.cli.{verb}")
         if hasattr(module, "app"):
@@ -33,6 +35,15 @@ def build_app() -> typer.Typer:
         else:
             app.command(name=verb)(module.main)
     return app
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """A face for game characters that talks and listens."""
+    if version:
+        print(f"visavis {__version__}")
+        raise typer.Exit
 
 
 def main() -> None:

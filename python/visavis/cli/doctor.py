@@ -10,7 +10,9 @@ MARKS = {"ok": "[green]ok[/]", "warn": "[yellow]--[/]", "fail": "[red]FAIL[/]"}
 
 
 def main(
-    model: Annotated[Path | None, typer.Option(help="Model file (.gguf) to check [default: the packaged one].")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model file (.gguf) to check.", show_default="the packaged one")
+    ] = None,
     port: Annotated[int, typer.Option(help="First of the three ports to check.", min=1, max=65533)] = 5570,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
