@@ -1,0 +1,281 @@
+"""The diffusion head: process, network, loss terms and samplers of TIMAR (x_0 prediction, learned variance).
+
+A *row* is what is denoised together: one frame (C values) or, with the turn unit, the F frames of a turn (F*C,
+frame-major).  Times are indices 0..999 of the full process, also where a sampler skips most of them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from visavis.errors import InvalidArgument
+
+N_STEPS = 1000
+N_TIME_FEATURES = 256
+EPS = 1e-6
+DPM_FIRST, DPM_LAST = 980, 30  # noisiest and cleanest time that dpm2m evaluates
+BIN = 1 / 255  # half-width of the likelihood bins at t = 0
+OPEN_END = 0.999
+Predict = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # x (n, R), t (n,) -> x_0, v (n, R) each
+PredictAt = Callable[[Tensor, int], tuple[Tensor, Tensor]]  # the same with one time for all rows
+Range = tuple[Tensor, Tensor]
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Process:
+    """The cosine process, or its restriction to some of its times; float64, one entry a step, cleanest first."""
+
+    times: npt.NDArray[np.int64]  # (S,) original timestep indices
+    alpha_bar: Doubles  # (S,)
+    log_beta: Doubles  # (S,)
+    posterior_log_variance: Doubles  # (S,) clipped: entry 0 repeats entry 1
+    x0_weight: Doubles  # (S,) posterior mean = x0_weight * x_0 + xt_weight * x_t
+    xt_weight: Doubles  # (S,)
+
+    @classmethod
+    def full(cls) -> "Process":
+        """All 1000 steps: cosine alpha-bar with s = 0.008, beta at most 0.999."""
+
+        def curve(u: Doubles) -> Doubles:
+            return np.asarray(np.cos((u + 0.008) / 1.008 * np.pi / 2) ** 2)
+
+        u = np.arange(N_STEPS) / N_STEPS
+        beta = np.minimum(1 - curve(u + 1 / N_STEPS) / curve(u), 0.999)
+        return cls._of(np.arange(N_STEPS), np.cumprod(1 - beta))
+
+    @classmethod
+    def spaced(cls, steps: int) -> "Process":
+        """`steps` evenly spaced steps of the 1000 (halves round to even), betas recomputed from the kept alpha-bars."""
+        if not 2 <= steps <= N_STEPS:
+            raise InvalidArgument(f"ancestral sampling takes 2 to {N_STEPS} steps, not {steps}")
+        times = np.round(np.arange(steps) * (N_STEPS - 1) / (steps - 1)).astype(np.int64)
+        return cls._of(times, cls.full().alpha_bar[times])
+
+    @classmethod
+    def _of(cls, times: npt.NDArray[np.int64], alpha_bar: Doubles) -> "Process":
+        before = np.append(1.0, alpha_bar[:-1])
+        beta = 1 - alpha_bar / before
+        variance = beta * (1 - before) / (1 - alpha_bar)
+        return cls(
+            times=times,
+            alpha_bar=alpha_bar,
+            log_beta=np.log(beta),
+            posterior_log_variance=np.log(np.append(variance[1], variance[1:])),
+            x0_weight=beta * np.sqrt(before) / (1 - alpha_bar),
+            xt_weight=(1 - before) * np.sqrt(1 - beta) / (1 - alpha_bar),
+        )
+
+
+class TimeEmbedding(nn.Module):
+    """Sinusoid of the timestep index, then Linear, SiLU, Linear."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mlp = nn.Sequential(nn.Linear(N_TIME_FEATURES, width), nn.SiLU(), nn.Linear(width, width))
+
+    def forward(self, t: Tensor) -> Tensor:
+        """(n,) timestep indices -> (n, W)."""
+        half = N_TIME_FEATURES // 2
+        frequency = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
+        angle = t.float()[:, None] * frequency  # (n, 128)
+        out: Tensor = self.mlp(torch.cat([angle.cos(), angle.sin()], -1))
+        return out
+
+
+class ResBlock(nn.Module):
+    """x + gate * MLP(LN(x) * (1 + scale) + shift), modulated by time and condition."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.in_ln = nn.LayerNorm(width, eps=EPS)
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 3 * width))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, W), (n, W) -> (n, W)."""
+        shift, scale, gate = self.adaLN_modulation(y).chunk(3, -1)
+        out: Tensor = x + gate * self.mlp(self.in_ln(x) * (1 + scale) + shift)
+        return out
+
+
+class FinalLayer(nn.Module):
+    """Modulated LayerNorm and the output linear: x_0, then v."""
+
+    def __init__(self, width: int, row_width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 2 * row_width)
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 2 * width))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """(n, W), (n, W) -> (n, 2R)."""
+        shift, scale = self.adaLN_modulation(y).chunk(2, -1)
+        normed = functional.layer_norm(x, x.shape[-1:], eps=EPS)
+        out: Tensor = self.linear(normed * (1 + scale) + shift)
+        return out
+
+
+class HeadNetwork(nn.Module):
+    """The denoising network: a small residual MLP over one row."""
+
+    def __init__(self, row_width: int, condition_width: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.time_embed = TimeEmbedding(width)
+        self.cond_embed = nn.Linear(condition_width, width)
+        self.input_proj = nn.Linear(row_width, width)
+        self.res_blocks = nn.ModuleList(ResBlock(width) for _ in range(depth))
+        self.final_layer = FinalLayer(width, row_width)
+
+    def forward(self, x: Tensor, t: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """x (n, R), t (n,), condition (n, W) = cond_embed(z) -> x_0 and v, (n, R) float32 each."""
+        y = self.time_embed(t) + condition
+        x = self.input_proj(x)
+        for block in self.res_blocks:
+            x = block(x, y)
+        x0, v = self.final_layer(x, y).float().chunk(2, -1)
+        return x0, v
+
+
+class DiffusionHead(nn.Module):
+    """Network, process and channel mask together; `mask` (R,) is 0 for values that are never generated."""
+
+    mask: Tensor
+
+    def __init__(self, row_width: int, condition_width: int, width: int, depth: int, mask: Tensor) -> None:
+        super().__init__()
+        self.net = HeadNetwork(row_width, condition_width, width, depth)
+        self.register_buffer("mask", mask.float(), persistent=False)
+        full = Process.full()
+        for name in ("log_beta", "posterior_log_variance", "x0_weight", "xt_weight"):
+            self.register_buffer(name, torch.from_numpy(getattr(full, name)).float(), persistent=False)
+        self.register_buffer("signal", torch.from_numpy(np.sqrt(full.alpha_bar)).float(), persistent=False)
+        self.register_buffer("sigma", torch.from_numpy(np.sqrt(1 - full.alpha_bar)).float(), persistent=False)
+
+    def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """The network between channel masks: x_0 and v, (n, R) each; condition = net.cond_embed(z)."""
+        x0, v = self.net(x * self.mask, t, condition)
+        return x0 * self.mask, v
+
+    def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared x_0 error and variational term in bits, (n, R) each; masked values count nothing in both."""
+        xt = self._at("signal", t) * x0 + self._at("sigma", t) * noise
+        x0_hat, v = self.predict(xt, t, condition)
+        x0 = x0 * self.mask
+        return (x0_hat - x0).square(), self._variational(x0, x0_hat.detach(), xt, v, t) * self.mask
+
+    def _at(self, name: str, t: Tensor) -> Tensor:
+        table: Tensor = getattr(self, name)
+        return table[t][:, None]  # (n, 1)
+
+    def _variational(self, x0: Tensor, x0_hat: Tensor, xt: Tensor, v: Tensor, t: Tensor) -> Tensor:
+        """KL(true posterior || predicted Gaussian), at t = 0 the negative log-likelihood of x_0's bin; bits, (n, R)."""
+        from_x0, from_xt = self._at("x0_weight", t), self._at("xt_weight", t)
+        true_log_variance = self._at("posterior_log_variance", t)
+        log_variance = log_variance_of(v, self._at("log_beta", t), true_log_variance)
+        mean = from_x0 * x0_hat + from_xt * xt
+        difference = from_x0 * (x0 - x0_hat)  # of the two means
+        kl = 0.5 * (
+            log_variance
+            - true_log_variance
+            - 1
+            + torch.exp(true_log_variance - log_variance)
+            + difference.square() * torch.exp(-log_variance)
+        )
+        first = (t == 0).nonzero()[:, 0]
+        if len(first):  # one row in a thousand
+            likelihood = binned_log_likelihood(x0[first], mean[first], 0.5 * log_variance[first])
+            kl = kl.index_copy(0, first, -likelihood)
+        return kl / math.log(2)
+
+
+def log_variance_of(v: Tensor, log_beta: Tensor | float, posterior: Tensor | float) -> Tensor:
+    """The learned variance: v in about [-1, 1] moves between the posterior's and beta."""
+    share = (v + 1) / 2
+    return share * log_beta + (1 - share) * posterior
+
+
+def binned_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """Log probability of x's bin of half-width 1/255, open below -0.999 and above 0.999 (the authors' image habit)."""
+
+    def cdf(u: Tensor) -> Tensor:  # the tanh approximation of the normal cdf
+        return 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))
+
+    precision = torch.exp(-log_scale)
+    upper = cdf(precision * (x - mean + BIN))
+    lower = cdf(precision * (x - mean - BIN))
+    probability = torch.where(x < -OPEN_END, upper, torch.where(x > OPEN_END, 1 - lower, upper - lower))
+    return torch.log(probability.clamp(min=1e-12))
+
+
+def sample(
+    predict: Predict,
+    noise: Tensor,
+    sampler: str,
+    steps: int,
+    temperature: float = 1.0,
+    mask: Tensor | None = None,
+    x0_range: Range | None = None,
+) -> Tensor:
+    """Draws rows from noise (1 + steps, n, R), x_T first; `x0_range` clamps every x_0 estimate.
+
+    Temperature scales the step noise of `ancestral`, never x_T; `dpm2m` has no step noise and leaves the rest unused.
+    """
+    if noise.shape[0] < 1 + (steps if sampler == "ancestral" else 0):
+        raise InvalidArgument(f"noise has {noise.shape[0]} entries; {steps} steps take {1 + steps} (x_T first)")
+    if mask is not None:
+        noise = noise * mask
+
+    def clamped(x: Tensor, t: int) -> tuple[Tensor, Tensor]:
+        x0, v = predict(x, torch.full((x.shape[0],), t, device=x.device))
+        return (x0 if x0_range is None else x0.clamp(*x0_range)), v
+
+    if sampler == "ancestral":
+        return _ancestral(clamped, noise, steps, temperature)
+    return _dpm2m(clamped, noise[0], steps)
+
+
+def _ancestral(predict: PredictAt, noise: Tensor, steps: int, temperature: float) -> Tensor:
+    """Posterior mean plus temperature * learned deviation * noise, from the noisiest step to the cleanest."""
+    process = Process.spaced(steps)
+    x = noise[0]
+    for i in reversed(range(steps)):
+        x0, v = predict(x, int(process.times[i]))
+        x = float(process.x0_weight[i]) * x0 + float(process.xt_weight[i]) * x
+        if i > 0:
+            log_variance = log_variance_of(v, float(process.log_beta[i]), float(process.posterior_log_variance[i]))
+            x = x + temperature * torch.exp(0.5 * log_variance) * noise[steps - i]
+    return x
+
+
+def dpm2m_times(steps: int) -> list[int]:
+    """The times that dpm2m evaluates, noisiest first; halves round to even."""
+    if not 1 <= steps <= N_STEPS:
+        raise InvalidArgument(f"dpm2m sampling takes 1 to {N_STEPS} steps, not {steps}")
+    return [int(t) for t in np.round(np.linspace(DPM_FIRST, DPM_LAST, steps))]
+
+
+def _dpm2m(predict: PredictAt, x: Tensor, steps: int) -> Tensor:
+    """DPM-Solver++(2M) on x_0: first order at the first step; the last one lands on its x_0."""
+    times = dpm2m_times(steps)
+    alpha_bar = Process.full().alpha_bar[times]
+    signal, sigma = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+    log_snr = np.log(signal / sigma)
+    before: Tensor | None = None
+    for i, t in enumerate(times):
+        x0, _ = predict(x, t)
+        if i + 1 == steps:
+            return x0
+        step = log_snr[i + 1] - log_snr[i]
+        estimate = x0
+        if before is not None:
+            ratio = float((log_snr[i] - log_snr[i - 1]) / step)
+            estimate = (1 + 0.5 / ratio) * x0 - (0.5 / ratio) * before
+        x = float(sigma[i + 1] / sigma[i]) * x - float(signal[i + 1] * math.expm1(-step)) * estimate
+        before = x0
+    return x
