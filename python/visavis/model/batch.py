@@ -33,8 +33,8 @@ class TurnBatch:
 
 @dataclass
 class LossTerms:
-    """A training loss and what it is made of, all scalars with gradient: total = sum of mse + vb_weight * vb."""
+    """A training loss and what it is made of, all scalars: total = sum of mse + vb_weight * vb."""
 
-    total: Tensor
+    total: Tensor  # the only one with a gradient
     mse: dict[str, Tensor]  # squared x_0 error by channel group, normalised units
     vb: Tensor  # variational term of the variance, bits

@@ -147,15 +147,19 @@ class DiffusionHead(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, row_width: int, condition_width: int, width: int, depth: int, mask: Tensor) -> None:
+    def __init__(self, row_width: int, condition_width: int, width: int, depth: int) -> None:
         super().__init__()
         self.net = HeadNetwork(row_width, condition_width, width, depth)
-        self.register_buffer("mask", mask.float(), persistent=False)
+        self.register_buffer("mask", torch.ones(row_width), persistent=False)
         full = Process.full()
         for name in ("log_beta", "posterior_log_variance", "x0_weight", "xt_weight"):
             self.register_buffer(name, torch.from_numpy(getattr(full, name)).float(), persistent=False)
         self.register_buffer("signal", torch.from_numpy(np.sqrt(full.alpha_bar)).float(), persistent=False)
         self.register_buffer("sigma", torch.from_numpy(np.sqrt(1 - full.alpha_bar)).float(), persistent=False)
+
+    def set_mask(self, weight: Tensor) -> None:
+        """Channels of weight (C,) 0 are never generated; a row holds whole frames."""
+        self.mask.copy_((weight > 0).repeat(len(self.mask) // len(weight)))
 
     def predict(self, x: Tensor, t: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """The network between channel masks: x_0 and v, (n, R) each; condition = net.cond_embed(z)."""

@@ -4,25 +4,31 @@ Channels of weight 0 (the eye layer's, say) are never generated: they are 0 in n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from visavis.errors import InvalidArgument
-from visavis.motion_space import MotionSpace
+from visavis.model.config import ModelConfig
 
+RESIDUAL_FLOOR = 1e-3  # normalised units
 STD_FLOOR = 0.02  # of a channel's own unit: a channel that hardly moves is not blown up to unit variance
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean, standard deviation and loss weight of each channel, (C,) float32."""
+    """Mean, standard deviation and loss weight of each channel, (C,) float32.
+
+    `residual_scale` (F, C) goes with denoise_target=residual: the std of frame f's distance from the last frame of
+    the turn before, both normalised.
+    """
 
     mean: Floats
     std: Floats
     weight: Floats
+    residual_scale: Floats | None = None
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "weight"):
@@ -32,6 +38,11 @@ class Normalisation:
             object.__setattr__(self, name, values)
         if (self.std <= 0).any() or (self.weight < 0).any():
             raise InvalidArgument("normalisation: std must be over 0 and weight at least 0 in every channel")
+        if self.residual_scale is not None:
+            scale = np.ascontiguousarray(self.residual_scale, dtype=np.float32)
+            if scale.shape[1:] != self.mean.shape or not (np.isfinite(scale) & (scale > 0)).all():
+                raise InvalidArgument(f"normalisation: residual_scale {scale.shape} is not (F, C) values over 0")
+            object.__setattr__(self, "residual_scale", scale)
 
     @classmethod
     def identity(cls, n_channels: int) -> "Normalisation":
@@ -39,11 +50,23 @@ class Normalisation:
         return cls(*(np.full(n_channels, value, np.float32) for value in (0, 1, 1)))
 
     @classmethod
-    def measure(cls, motions: Sequence[Floats], space: MotionSpace, eyes: str = "layer") -> "Normalisation":
-        """Mean and std over recordings of shape (n, C); with eyes="layer" the eye layer's channels get weight 0."""
+    def measure(cls, motions: Sequence[Floats], config: ModelConfig) -> "Normalisation":
+        """From recordings (n, C) each; with eyes=layer the eye layer's channels get weight 0."""
+        space = config.space
         frames = np.concatenate(motions).astype(np.float64)  # (n, C)
         weight = np.ones(len(space.channels), np.float32)
-        if eyes == "layer":
+        if config.eyes == "layer":
             weight[list(space.eye_layer)] = 0
         std = np.maximum(frames.std(0), STD_FLOOR)
-        return cls(frames.mean(0).astype(np.float32), std.astype(np.float32), weight)
+        plain = cls(frames.mean(0).astype(np.float32), std.astype(np.float32), weight)
+        if config.denoise_target == "absolute":
+            return plain
+        return replace(plain, residual_scale=plain._residual_scale(motions, config.turn_frames))
+
+    def _residual_scale(self, motions: Sequence[Floats], turn_frames: int) -> Floats:
+        """(F, C), over turns that begin anywhere."""
+        scale = np.empty((turn_frames, len(self.mean)), np.float32)
+        for f in range(turn_frames):
+            distances = [(motion[f + 1 :] - motion[: -f - 1]) / self.std for motion in motions]
+            scale[f] = np.concatenate(distances).std(0)
+        return np.where(self.weight > 0, np.maximum(scale, RESIDUAL_FLOOR), 1).astype(np.float32)

@@ -27,7 +27,9 @@ def live_loss(
     """Every turn is a target; the own past carries noise of `own_past_noise` standard deviations."""
     own = model.own_motion(batch, own_past_noise, generator)
     z = model.condition_on(batch, own)
-    rows = model.normalise(batch.agent_motion).reshape(-1, model.config.row_width)  # (N, R), frame-major
+    before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
+    target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
+    rows = model.rows(target, before).reshape(-1, model.config.row_width)  # (N, R)
     condition = model.head_condition(z, own).reshape(len(rows), -1)
     return _repeated(model, rows, condition, repeats, generator, vb_weight)
 
@@ -105,7 +107,8 @@ def _repeated(
     mse, bits = row_terms(model, rows, t, noise, embedded)
     means = {name: value.mean() for name, value in mse.items()}
     vb = bits.mean()
-    return LossTerms(torch.stack([*means.values(), vb_weight * vb]).sum(), means, vb)
+    total = torch.stack([*means.values(), vb_weight * vb]).sum()
+    return LossTerms(total, {name: value.detach() for name, value in means.items()}, vb.detach())
 
 
 def _coin(tokens: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:

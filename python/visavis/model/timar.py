@@ -9,6 +9,7 @@ The sliding-window pass over a crop (`condition`) computes what the streaming en
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +34,7 @@ class Timar(nn.Module):
     motion_mean: Tensor
     motion_std: Tensor
     motion_weight: Tensor
+    residual_scale: Tensor
     _gather: Tensor
     _agent: Tensor
 
@@ -53,6 +55,12 @@ class Timar(nn.Module):
             raise InvalidArgument(f"normalisation has {len(normalisation.mean)} channels; the motion space has {C}")
         for name in ("mean", "std", "weight"):
             self.register_buffer(f"motion_{name}", torch.from_numpy(getattr(normalisation, name).copy()))
+        if config.denoise_target == "residual":
+            scale = normalisation.residual_scale
+            scale = np.ones((config.turn_frames, C), np.float32) if scale is None else scale
+            if scale.shape != (config.turn_frames, C):
+                raise InvalidArgument(f"residual_scale is {scale.shape}; expected {(config.turn_frames, C)}")
+            self.register_buffer("residual_scale", torch.from_numpy(scale.copy()))
         layout = layout_of(config)
         self.register_buffer("_gather", torch.tensor(layout.gather), persistent=False)
         self.register_buffer("_agent", torch.tensor(layout.agent), persistent=False)
@@ -77,10 +85,8 @@ class Timar(nn.Module):
             Block(D, config.heads, config.mlp_ratio, dropout) for _ in range(config.depth)
         )
         self.encoder_norm = nn.LayerNorm(D, eps=EPS)
-        channel_mask = (self.motion_weight > 0).repeat(config.row_width // C)
-        self.diffloss = DiffusionHead(
-            config.row_width, config.condition_width, config.head_width, config.head_depth, channel_mask
-        )
+        self.diffloss = DiffusionHead(config.row_width, config.condition_width, config.head_width, config.head_depth)
+        self.diffloss.set_mask(self.motion_weight)
         self.init_weights()
 
     @torch.no_grad()
@@ -193,7 +199,8 @@ class Timar(nn.Module):
             hidden = block(hidden, pattern)
         hidden = self.encoder_norm(hidden).view(x.shape)
         hidden = hidden + self._positions(self.diffusion_pos_embed_learned, first_turn, x.shape[1])
-        return hidden[:, :, self._agent]
+        z: Tensor = hidden[:, :, self._agent]
+        return z
 
     def _positions(self, embedding: Tensor, first_turn: int, n_turns: int) -> Tensor:
         """(n or 1, T, D)."""
@@ -262,6 +269,20 @@ class Timar(nn.Module):
         F, frames = self.config.turn_frames, self.config.head_context_frames
         before = self.by_turn(own[:, : z.shape[1] * F])[:, :, F - frames :]  # (B, n, frames, C)
         return torch.cat([z.flatten(2), before.flatten(2).to(z.dtype)], -1)
+
+    def rows(self, motion: Tensor, before: Tensor) -> Tensor:
+        """What the head denoises, (B, n*F, C) or (B, n, F*C): normalised motion (B, n, F, C) or, with the residual
+        target, its scaled distance from the last own frame before each turn, `before` (B, n, C)."""
+        if self.config.denoise_target == "residual":
+            motion = (motion - before[:, :, None]) / self.residual_scale
+        return motion.flatten(1, 2) if self.config.denoise_unit == "frame" else motion.flatten(2)
+
+    def motion_of(self, rows: Tensor, before: Tensor) -> Tensor:
+        """The inverse of `rows`: normalised motion (B, n, F, C)."""
+        motion = rows.reshape(*before.shape[:2], self.config.turn_frames, self.config.n_channels)
+        if self.config.denoise_target == "residual":
+            motion = before[:, :, None] + self.residual_scale * motion
+        return motion
 
     def forward(self, batch: TurnBatch, recipe: str = "live", **options: Any) -> LossTerms:
         """The loss of a recipe (what DistributedDataParallel calls)."""

@@ -1,0 +1,149 @@
+"""The model file: `save_gguf` writes a model, `load_gguf` reads it back through the native, bounds-checked reader.
+
+docs/model_format.md lists every key and tensor.  Rounded matrices are what every engine computes with, in float32.
+"""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from visavis.errors import FileError, InvalidArgument, ModelFileError
+from visavis.model.config import ModelConfig
+from visavis.model.layout import layout_of
+from visavis.model.normalisation import Normalisation
+from visavis.model.timar import Timar
+from visavis.motion_file import check_output_path
+
+FORMAT_VERSION = 1
+DTYPES = ("f32", "f16", "bf16")  # of the matrices; everything else is F32
+F16_LARGEST = 65504.0
+MAX_DIMS, MAX_NAME = 4, 63  # ggml's limits
+
+
+def save_gguf(
+    path: str | Path,
+    model: Timar,
+    name: str = "visavis",
+    license: str = "Apache-2.0",
+    data_note: str = "",
+    dtype: str = "f16",
+) -> None:
+    """Writes the model; `dtype` is that of the matrices.  The file appears whole or not at all."""
+    from gguf import GGUFWriter
+
+    path = Path(path)
+    if dtype not in DTYPES:
+        raise InvalidArgument(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
+    check_output_path(path, "model")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    writer = GGUFWriter(temporary, arch="visavis")
+    writer.add_name(name)
+    writer.add_license(license)
+    writer.add_string("visavis.data_note", data_note)
+    _add_metadata(writer, model.config)
+    for tensor_name, tensor in model.saved_tensors().items():
+        _add_tensor(writer, tensor_name, tensor, dtype if is_matrix(tensor_name, tensor) else "f32")
+    try:
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"model file {path}: cannot be written ({error.strerror or error})") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_matrix(name: str, tensor: Tensor) -> bool:
+    """The weights that may be rounded: trained linears, convolutions and embeddings."""
+    return name.endswith(".weight") and tensor.ndim >= 2
+
+
+def _add_metadata(writer: Any, config: ModelConfig) -> None:
+    """Configuration, channels and layout.  GGUF has no empty arrays: an empty tuple is left out."""
+    writer.add_uint32("visavis.format_version", FORMAT_VERSION)
+    for field, value in config.to_dict().items():
+        key = f"visavis.{field}"
+        if isinstance(value, bool):
+            writer.add_bool(key, value)
+        elif isinstance(value, int):
+            writer.add_uint32(key, value)
+        elif isinstance(value, float):
+            writer.add_float64(key, value)
+        elif isinstance(value, str):
+            writer.add_string(key, value)
+        else:
+            writer.add_array(key, value)
+    layout = layout_of(config)
+    writer.add_array("visavis.channels", config.space.channels)
+    writer.add_array("visavis.channel_units", config.space.units)
+    writer.add_array("visavis.layout_kind", layout.kind)
+    writer.add_array("visavis.layout_frame", layout.frame)
+
+
+def _add_tensor(writer: Any, name: str, tensor: Tensor, dtype: str) -> None:
+    from gguf import GGMLQuantizationType
+    from gguf.quants import quantize
+
+    if tensor.ndim > MAX_DIMS or len(name.encode()) > MAX_NAME:
+        raise InvalidArgument(
+            f"tensor {name} {tuple(tensor.shape)}: a model file takes names of at most {MAX_NAME} bytes and "
+            f"{MAX_DIMS} dimensions"
+        )
+    if not bool(torch.isfinite(tensor).all()):
+        raise InvalidArgument(f"tensor {name} holds values that are not finite; expected a trained model")
+    values = np.ascontiguousarray(tensor.detach().float().cpu().numpy())
+    kind = GGMLQuantizationType[dtype.upper()]
+    if dtype == "f16" and (largest := np.abs(values).max()) > F16_LARGEST:
+        raise InvalidArgument(f"tensor {name} reaches {largest:.3g}, beyond f16; save it as f32 or bf16")
+    writer.add_tensor(name, quantize(values, kind), raw_dtype=kind)
+
+
+def load_gguf(path: str | Path, speech_encoder: str | Path | None = None) -> Timar:
+    """The model of a file, float32, in evaluation mode.  `speech_encoder` is the folder of a wav2vec2 model.
+
+    Raises FileError or ModelFileError (malformed, foreign, tensors missing or unknown).
+    """
+    from visavis import _core
+
+    file = _core.ModelFile(Path(path))
+    config = read_config(file.metadata(), path)
+    shapes = {name: shape for name, (_, shape) in file.tensors().items()}
+    model = Timar(config, Normalisation.identity(config.n_channels), speech_encoder)
+    expected = {name: tuple(tensor.shape) for name, tensor in model.saved_tensors().items()}
+    if unknown := sorted(set(shapes) - set(expected) - OPTIONAL_TENSORS):
+        raise ModelFileError(f"model file {path}: tensors {', '.join(unknown[:5])} do not belong to its configuration")
+    values = {name: torch.from_numpy(file.floats(name, list(shape))) for name, shape in expected.items()}
+    _check_normalisation(values, path)
+    model.load_state_dict(values, strict=False)
+    model.diffloss.set_mask(model.motion_weight)
+    return model.eval()
+
+
+OPTIONAL_TENSORS = {"retarget.matrix"}  # the rig's
+
+
+def read_config(metadata: dict[str, Any], path: str | Path) -> ModelConfig:
+    """The configuration in a file's metadata; empty tuples, which GGUF cannot hold, come back."""
+    fields: dict[str, Any] = {}
+    for name, default in ModelConfig().to_dict().items():
+        value = metadata.get(f"visavis.{name}", () if isinstance(default, tuple) else None)
+        fields[name] = value
+    try:
+        return ModelConfig.from_dict(fields)
+    except (InvalidArgument, TypeError) as error:
+        raise ModelFileError(f"model file {path}: {error}") from None
+
+
+def _check_normalisation(values: dict[str, Tensor], path: str | Path) -> None:
+    parts: list[npt.NDArray[np.float32]] = [values[f"motion_{part}"].numpy() for part in ("mean", "std", "weight")]
+    try:
+        Normalisation(*parts)
+    except InvalidArgument as error:
+        raise ModelFileError(f"model file {path}: {error}") from None
