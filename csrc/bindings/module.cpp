@@ -8,4 +8,5 @@ PYBIND11_MODULE(_core, module) {
     visavis::bindings::register_errors(module);
     visavis::bindings::register_noise(module);
     visavis::bindings::register_model_file(module);
+    visavis::bindings::register_wire(module);
 }
