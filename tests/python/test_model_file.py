@@ -124,7 +124,7 @@ ABSURD = {
     ),
     "an unknown motion space": (pair("visavis.motion_space", STRING, "arkit52"), "expected one of arkit55, flame56"),
     "another motion space": (pair("visavis.motion_space", STRING, "flame56"), "55 channels .* flame56 has 56"),
-    "heads that do not divide": (pair("visavis.heads", U32, 3), "width 256 does not divide by heads 3"),
+    "heads that do not divide": (pair("visavis.heads", U32, 3), "width 224 does not divide by heads 3"),
     "an odd token width": (pair("visavis.token_width", U32, 191), "token_width is 191; expected an even number"),
     "a window without its positions": (
         pair("visavis.window", STRING, "exact"),
@@ -174,7 +174,7 @@ def test_absurd_values_are_refused_by_name(tmp_path: Path, name: str) -> None:
     changes = {key.replace(".", "__"): entry}
     if name == "a history of terabytes":
         changes["visavis__context_turns"] = pair("visavis.context_turns", U32, 4096)
-        message = "the history of one session has 2 x 4096 turns x 10 tokens x 256 x 256 values"
+        message = "the history of one session has 2 x 4096 turns x 10 tokens x 224 x 256 values"
     refused(tmp_path, model_file(**changes), message)
 
 

@@ -110,7 +110,7 @@ def test_mask_rates_follow_the_truncated_normal() -> None:
 
 
 def test_the_first_loss_is_that_of_predicting_zero() -> None:
-    model = Timar(small_config())
+    model = Timar(small_config(denoise_target="absolute"))
     batch = random_batch(model.config, 8, 50)
     loss = model.training_loss(batch, generator())
     for value in loss.mse.values():

@@ -46,14 +46,14 @@ class ModelConfig:
     window: str = "ring"
     own_past: str = "lagged"
     token_width: int = 192
-    width: int = 256
+    width: int = 224
     depth: int = 4
-    heads: int = 4
+    heads: int = 7
     mlp_ratio: int = 4
     denoise_unit: str = "turn"
     head_context_frames: int = 2  # own frames of the previous turn that the head sees (turn unit)
     denoise_target: str = "absolute"  # what a row holds: motion, or its scaled distance from the last own frame
-    head_width: int = 384
+    head_width: int = 288
     head_depth: int = 3
     sampler: str = "ancestral"
     steps: int = 5
@@ -162,7 +162,9 @@ def turn_layout(layout: str, turn_frames: int) -> list[tuple[int, int]]:
 
 
 def live_config(**options: Any) -> ModelConfig:
-    """The live default: 200 ms turns, log-mel encoder, lagged own past, arkit55."""
+    """The live default: 200 ms turns, log-mel encoder, lagged own past, arkit55, residual rows (with the turn unit)."""
+    turn_unit = options.get("denoise_unit") in (None, "turn") and options.get("head_context_frames") != 0
+    options.setdefault("denoise_target", "residual" if turn_unit else "absolute")
     return ModelConfig().with_options(**options)
 
 
