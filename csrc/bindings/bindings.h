@@ -8,5 +8,6 @@ void register_errors(pybind11::module_& module);
 void register_noise(pybind11::module_& module);
 void register_model_file(pybind11::module_& module);
 void register_wire(pybind11::module_& module);
+void register_session(pybind11::module_& module);
 
 }  // namespace visavis::bindings

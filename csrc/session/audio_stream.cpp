@@ -65,7 +65,7 @@ std::int64_t AudioStream::push(std::span<const float> samples, int rate, std::op
         stats.late += n_new;  // all of it belongs to turns that are over: what is queued stays
         return asked * kSampleNs;
     }
-    const std::int64_t start = place(seam, asked);
+    const std::int64_t start = place(seam, asked, n_new);
     if (!running_ || resampler_->rate() != rate || start != queued_end()) start_run(start, rate);
     const std::int64_t n_in = resampler_->n_input();
     const std::int64_t start_ns =
@@ -85,11 +85,11 @@ AudioStream::Seam AudioStream::seam_at(std::int64_t asked) const {
 }
 
 // Makes the queue ready for a push and returns the sample at which it will begin; counts what that costs.
-std::int64_t AudioStream::place(Seam seam, std::int64_t asked) {
+std::int64_t AudioStream::place(Seam seam, std::int64_t asked, std::int64_t n_new) {
     const std::int64_t queued = queued_end();
     if (seam == Seam::kNone) return queued;
     if (seam == Seam::kDrift && asked < queued) {
-        stats.dropped += queued - asked;
+        stats.dropped += std::min(queued - asked, n_new);
         return queued;
     }
     finish();

@@ -6,7 +6,7 @@
 // * Later than that: the gap is silence.  Earlier: what was queued from that time on is replaced.  A part that lies
 //   before the first unused sample is dropped.
 // * Microphones (`drifts`): a step of more than the tolerance but less than kMaxDrift is taken for clock drift: samples
-//   of silence are inserted, or the first samples of the push dropped, until the two clocks agree again.
+//   of silence are inserted, or the first samples of the push (at most all of it) dropped.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -61,7 +61,7 @@ class AudioStream {
     void check(std::span<const float> samples, int rate) const;
     void check_ahead(std::int64_t start, std::int64_t n_new) const;
     Seam seam_at(std::int64_t asked) const;
-    std::int64_t place(Seam seam, std::int64_t asked);
+    std::int64_t place(Seam seam, std::int64_t asked, std::int64_t n_new);
     void start_run(std::int64_t start, int rate);
     void feed(std::span<const float> samples);
     void append(std::span<const float> samples);

@@ -82,16 +82,17 @@ std::span<const float> MotionStream::frame(std::int64_t index) const {
     return {ring_.data() + slot(index) * n_channels_, n_channels_};
 }
 
-bool MotionStream::read(std::int64_t from, std::span<float> out) const {
-    const auto n_frames = static_cast<std::int64_t>(out.size() / n_channels_);
-    std::int64_t nearest = from;
-    while (nearest < from + n_frames && !has(nearest)) ++nearest;
-    if (nearest == from + n_frames) return false;
-    for (std::int64_t i = 0; i < n_frames; ++i) {
-        if (has(from + i)) nearest = from + i;
-        std::ranges::copy(frame(nearest), out.begin() + i * static_cast<std::int64_t>(n_channels_));
+bool MotionStream::read(std::int64_t from, std::span<float> out, std::span<std::uint8_t> present) const {
+    std::ranges::fill(out, 0.0F);
+    bool any = false;
+    for (std::size_t i = 0; i < present.size(); ++i) {
+        const std::int64_t index = from + static_cast<std::int64_t>(i);
+        present[i] = has(index);
+        if (!present[i]) continue;
+        any = true;
+        std::ranges::copy(frame(index), out.begin() + static_cast<std::ptrdiff_t>(i * n_channels_));
     }
-    return true;
+    return any;
 }
 
 void MotionStream::use_until(std::int64_t frame) {

@@ -25,9 +25,9 @@ class MotionStream {
     // Queues frames (n, C); returns the session time of the first.  Default time: after the last frame pushed, or the
     // first frame not yet used where that is later.  A time is rounded to the nearest frame; the later push wins.
     std::int64_t push(std::span<const float> values, std::optional<std::int64_t> time_ns);
-    // Copies frames [from, from + F) into out (F, C): a missing frame is like the nearest one before it in the turn,
-    // else after it.  False where all are missing.
-    bool read(std::int64_t from, std::span<float> out) const;
+    // Copies frames [from, from + F) into out (F, C) and says which of them are there (F); the others are zero.  False
+    // where all are missing.
+    bool read(std::int64_t from, std::span<float> out, std::span<std::uint8_t> present) const;
     void use_until(std::int64_t frame);
     MotionStats stats;
 

@@ -50,6 +50,7 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
     user_samples_.resize(size(turn_frames_ * kSamplesPerFrame));
     agent_samples_.resize(size((turn_frames_ + lookahead_frames_) * kSamplesPerFrame));
     user_values_.resize(size(turn_frames_ * info_.n_channels()));
+    user_present_.resize(size(turn_frames_));
     motion_.resize(user_values_.size());
     last_values_.resize(size(info_.n_channels()));
     slot_ = engine_->open();
@@ -197,8 +198,10 @@ void Session::fill_user(TurnInput& input) {
     const bool any = user_.read(from, user_samples_) > 0;
     const bool absent = !expects_user() || (ended_ && !user_.started()) || (clock_ && !ended_ && end > 0 && !any);
     if (!absent) input.user_audio = user_samples_;
-    const bool motion = user_motion_.read(turn_ * turn_frames_ - info_.user_lag_frames, user_values_);
-    if (motion) input.user_motion = user_values_;
+    if (user_motion_.read(turn_ * turn_frames_ - info_.user_lag_frames, user_values_, user_present_)) {
+        input.user_motion = user_values_;
+        input.user_motion_present = user_present_;
+    }
 }
 
 // The turn is done: hands out its frames, counts what it lacked and lets its input go.

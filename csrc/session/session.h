@@ -95,6 +95,7 @@ class Session {
     int hang_ = 0;  // frames for which the agent still counts as speaking
     SessionStats stats_;
     std::vector<float> user_samples_, agent_samples_, user_values_, motion_;  // of the turn at hand
+    std::vector<std::uint8_t> user_present_;                                  // (F)
     std::vector<float> last_values_;                                          // of the frame before
 };
 

@@ -11,16 +11,37 @@ from visavis.errors import Error
 
 if TYPE_CHECKING:
     from visavis.engine import TurnInput, TurnOutput, load_engine
+    from visavis.session import Frame, FrameState, Model, Motion, Session, animate, load
 
 __version__ = "0.1.0"
 
 # Public name -> module that defines it, imported on first use: the native core and torch stay out of `import visavis`.
 _LAZY: dict[str, str] = {
+    "Frame": "visavis.session",
+    "FrameState": "visavis.session",
+    "Model": "visavis.session",
+    "Motion": "visavis.session",
+    "Session": "visavis.session",
     "TurnInput": "visavis.engine",
     "TurnOutput": "visavis.engine",
+    "animate": "visavis.session",
+    "load": "visavis.session",
     "load_engine": "visavis.engine",
 }
-__all__ = ["Error", "TurnInput", "TurnOutput", "__version__", "load_engine"]
+__all__ = [
+    "Error",
+    "Frame",
+    "FrameState",
+    "Model",
+    "Motion",
+    "Session",
+    "TurnInput",
+    "TurnOutput",
+    "__version__",
+    "animate",
+    "load",
+    "load_engine",
+]
 
 
 def __getattr__(name: str) -> Any:

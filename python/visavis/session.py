@@ -1,0 +1,365 @@
+"""Sessions: a model, one character's conversation with it, and whole files at once.
+
+    model = visavis.load()
+    with model.session(seed=7) as session:
+        session.push_agent_audio(samples, rate)
+        session.push_user_audio(samples, rate)
+        session.end()
+        for frame in session.poll():
+            mesh.apply(frame.values)
+
+    motion = visavis.animate(agent="npc.wav", user="player.wav")
+
+Times are nanoseconds of the session clock: frame k stands at k * 40 ms.  Offline ("push drive"), `poll` generates each
+turn as soon as the voices cover it.  Live ("clock drive", from the first `advance` on), `advance` generates the turns
+that are due with what has been pushed by then.  Sessions of one model share its engine and take turns at it; they may
+be used from several threads.
+"""
+
+import threading
+import warnings
+from dataclasses import dataclass
+from enum import IntFlag
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from visavis.constants import FRAME_NS, FRAME_RATE
+from visavis.engine import Engine, load_engine
+from visavis.errors import InvalidArgument, StateError
+
+AgentAudio: TypeAlias = Literal["ahead", "live"]
+Voices: TypeAlias = Literal["both", "agent", "user"]
+Voice: TypeAlias = str | Path | tuple[ArrayLike, int]
+CHUNK_SECONDS = 10  # of audio that `animate` pushes before it polls
+
+
+class FrameState(IntFlag):
+    """What a frame is; the values are those of the wire."""
+
+    SPEAKING = 1  # the agent's voice is above -45 dBFS, or was less than 200 ms ago
+    LISTENING = 2  # else
+    LATE = 4  # was generated after its time
+    WITHDRAWN = 8  # cancelled: do not show it
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One motion vector."""
+
+    index: int  # number of the frame on the session clock
+    time_ns: int  # when it is to be seen, on the session clock
+    values: NDArray[np.float32]  # (C,) within the channels' ranges
+    state: FrameState
+
+
+@dataclass(frozen=True)
+class Motion:
+    """The motion of a whole conversation."""
+
+    values: NDArray[np.float32]  # (n, C)
+    channels: tuple[str, ...]
+    fps: float
+    time_ns: NDArray[np.int64]  # (n,)
+
+
+class Model:
+    """A loaded model: its engine, shared by all its sessions."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.info = engine.info
+        self._lock = threading.Lock()  # engines have one caller at a time
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.info.name
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The names of the C channels of a frame."""
+        return tuple(self.info.channels)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Their units: "1" for a weight, "rad" for an angle."""
+        return tuple(self.info.units)
+
+    @property
+    def turn_frames(self) -> int:
+        """F, the frames that are generated together."""
+        return self.info.turn_frames
+
+    def session(
+        self,
+        seed: int = 0,
+        temperature: float = 1.0,
+        guidance: float = 1.0,
+        agent_audio: AgentAudio = "ahead",
+        voices: Voices = "both",
+        steps: int | None = None,
+        lead_ns: int = FRAME_NS,
+    ) -> "Session":
+        """Start a conversation; the same seed and audio give the same motion.
+
+        `agent_audio`: "ahead", the voice is known before it plays (TTS), or "live", an actor speaks and both voice and
+        face go out `Session.delay_ns` later.  `voices`: the voices there will be; the push drive waits for these alone.
+        `temperature` scales the noise of the denoising steps, `steps` is their number (None: the engine's).
+        `lead_ns`: in the clock drive a turn is due this long before its first frame is to be seen.
+        """
+        return Session(self, seed, temperature, guidance, agent_audio, voices, steps, lead_ns)
+
+
+class Session:
+    """One character's conversation.  Close it, or use it in a `with` block, to give its place in the engine back."""
+
+    def __init__(
+        self,
+        model: Model,
+        seed: int,
+        temperature: float,
+        guidance: float,
+        agent_audio: AgentAudio,
+        voices: Voices,
+        steps: int | None,
+        lead_ns: int,
+    ) -> None:
+        from visavis import _core
+
+        self.model = model
+        self._lock = model._lock
+        with self._lock:
+            self._native: Any = _core.Session(
+                model.engine,
+                seed=_whole("seed", seed, 0, 2**64 - 1),
+                temperature=temperature,
+                guidance=guidance,
+                steps=0 if steps is None else _whole("steps", steps, 1, 1000),
+                agent_audio=agent_audio,
+                voices=voices,
+                lead_ns=_whole("lead_ns", lead_ns, 0, 10 * 10**9),
+            )
+        self.delay_ns: int = self._native.delay_ns  # of the frames; the agent's voice must be played as much later
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the session's place in the engine back; closing twice does nothing."""
+        with self._lock:
+            self._native = None
+
+    def push_user_audio(self, samples: ArrayLike, rate: int, time_ns: int | None = None) -> int:
+        """Queue the other party's voice: mono floats, full scale +-1, 8 to 192 kHz.  Returns the start time it got.
+
+        Without a time it begins where the queue ends, or at the first sample not yet used where that is later.  Late
+        samples are dropped, gaps are silence, overlaps replace what was queued, clock drift over 40 ms is corrected;
+        all of it is counted in `stats`.
+        """
+        array, rate, time_ns = _samples("user audio", samples), _rate(rate), _time("time_ns", time_ns)
+        with self._lock:
+            return int(self._open().push_user_audio(array, rate, time_ns))
+
+    def push_agent_audio(self, samples: ArrayLike, rate: int, time_ns: int | None = None) -> int:
+        """Queue the character's own voice; as `push_user_audio`."""
+        array, rate, time_ns = _samples("agent audio", samples), _rate(rate), _time("time_ns", time_ns)
+        with self._lock:
+            return int(self._open().push_agent_audio(array, rate, time_ns))
+
+    def push_user_motion(self, values: ArrayLike, time_ns: int | None = None) -> int:
+        """Queue the user's tracked face, frames (n, C) at 25 fps in the model's channels.  Returns the start time.
+
+        Push it before the session reaches its time: what is not there when its turn is generated counts as absent.
+        """
+        array, time_ns = self._motion(values), _time("time_ns", time_ns)
+        with self._lock:
+            return int(self._open().push_user_motion(array, time_ns))
+
+    def advance(self, now_ns: int) -> None:
+        """Tell the session what time it is, and generate what is due; the first call starts the clock drive."""
+        now = _time("now_ns", now_ns)
+        with self._lock:
+            self._open().advance(now)
+
+    def cancel(self, from_ns: int) -> int:
+        """Barge-in: forget the agent's queued voice from a time on and withdraw the frames from then on.
+
+        Withdrawn frames come out of `poll`, a second time if need be, with state WITHDRAWN; the conversation goes on
+        as listening.  Returns how many there are.
+        """
+        start = _time("from_ns", from_ns)
+        with self._lock:
+            return int(self._open().cancel(start))
+
+    def end(self) -> None:
+        """Nothing more will be pushed: the shorter voice is padded with silence, `poll` gives out what is left."""
+        with self._lock:
+            self._open().end()
+
+    def poll(self, max_frames: int | None = None) -> list[Frame]:
+        """The frames that are ready, oldest first (at most `max_frames`)."""
+        index, time_ns, state, values = self._poll_arrays(max_frames)
+        return [
+            Frame(int(i), int(t), row, FrameState(int(s)))
+            for i, t, s, row in zip(index, time_ns, state, values, strict=True)
+        ]
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Counters: turns, frames, late and withdrawn frames, stage times, and per voice what was missing or dropped.
+
+        `user` and `agent` count samples at 16 kHz, `user_motion` counts frames.
+        """
+        with self._lock:
+            counted: dict[str, Any] = self._open().stats()
+        return counted
+
+    def _poll_arrays(self, max_frames: int | None) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        most = 2**62 if max_frames is None else _whole("max_frames", max_frames, 0, 2**62)
+        with self._lock:
+            arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]] = self._open().poll(most)
+        return arrays
+
+    def _open(self) -> Any:
+        if self._native is None:
+            raise StateError("the session is closed; open a new one")
+        return self._native
+
+    def _motion(self, values: ArrayLike) -> NDArray[np.float32]:
+        array = np.asarray(values)
+        n_channels = len(self.model.channels)
+        if array.ndim != 2 or array.shape[1] != n_channels or array.dtype.kind not in "fiu":
+            raise InvalidArgument(
+                f"user motion is {array.dtype} of shape {array.shape}; expected numbers (n, {n_channels})"
+            )
+        return np.ascontiguousarray(array, np.float32)
+
+
+def load(path: str | Path | None = None, engine: str = "cpu", **engine_options: Any) -> Model:
+    """Load a model file (None: the packaged default model) to hold conversations with.
+
+    `engine` is "cpu" or "torch"; the options are those of `load_engine`.
+    """
+    return Model(load_engine(path, engine, **engine_options))
+
+
+def animate(
+    agent: Voice | None = None,
+    user: Voice | None = None,
+    user_motion: str | Path | ArrayLike | None = None,
+    model: Model | str | Path | None = None,
+    engine: str = "cpu",
+    seed: int = 0,
+    temperature: float = 1.0,
+    guidance: float = 1.0,
+    **engine_options: Any,
+) -> Motion:
+    """The motion of the agent for a whole conversation.
+
+    `agent` and `user` are audio files or (samples, rate); either may be None.  The shorter one is padded with silence.
+    `user_motion` is the user's face: a motion file, or frames (n, C) at 25 fps.  `model` is a loaded model or a file.
+    """
+    if agent is None and user is None:
+        raise InvalidArgument("animate: neither agent nor user audio was given; expected at least one")
+    voices: list[tuple[Literal["agent", "user"], NDArray[np.float32], int]] = []
+    if agent is not None:
+        voices.append(("agent", *_voice("agent", agent)))
+    if user is not None:
+        voices.append(("user", *_voice("user", user)))
+    _say_lengths({name: len(samples) / rate for name, samples, rate in voices})
+    loaded = model if isinstance(model, Model) else load(model, engine, **engine_options)
+    face = None if user_motion is None else _user_motion(user_motion, loaded.channels)
+    present: Voices = "both" if len(voices) == 2 else voices[0][0]
+    parts: list[tuple[NDArray[Any], ...]] = []
+    with loaded.session(seed, temperature, guidance, voices=present) as session:
+        seconds = max(len(samples) / rate for _, samples, rate in voices)
+        for start in range(0, int(np.ceil(seconds)), CHUNK_SECONDS):
+            for name, samples, rate in voices:
+                if len(chunk := samples[start * rate : (start + CHUNK_SECONDS) * rate]):
+                    (session.push_agent_audio if name == "agent" else session.push_user_audio)(chunk, rate)
+            if face is not None and len(rows := face[start * FRAME_RATE : (start + CHUNK_SECONDS) * FRAME_RATE]):
+                session.push_user_motion(rows)
+            parts.append(session._poll_arrays(None))
+        session.end()
+        parts.append(session._poll_arrays(None))
+    time_ns = np.concatenate([part[1] for part in parts])
+    return Motion(np.concatenate([part[3] for part in parts]), loaded.channels, float(FRAME_RATE), time_ns)
+
+
+def _say_lengths(seconds: dict[str, float]) -> None:
+    if len(seconds) == 2 and abs(seconds["agent"] - seconds["user"]) * FRAME_RATE > 1:
+        shorter = min(seconds, key=lambda name: seconds[name])
+        lengths = ", ".join(f"{name} {length:.2f} s" for name, length in seconds.items())
+        warnings.warn(
+            f"the voices differ in length ({lengths}): {shorter} is padded with silence", UserWarning, stacklevel=3
+        )
+
+
+def _voice(name: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
+    if isinstance(voice, (str, Path)):
+        from visavis.audio import read_audio
+
+        return read_audio(voice)
+    if not isinstance(voice, tuple) or len(voice) != 2:
+        raise InvalidArgument(f"{name} is a {type(voice).__name__}; expected a path or a tuple (samples, rate)")
+    samples = _samples(f"{name} audio", voice[0])
+    if not len(samples):
+        raise InvalidArgument(f"{name} audio has no samples; expected at least one")
+    return samples, _rate(voice[1])
+
+
+def _user_motion(motion: str | Path | ArrayLike, channels: tuple[str, ...]) -> NDArray[np.float32]:
+    """Frames (n, C) at 25 fps in the model's channels."""
+    if not isinstance(motion, (str, Path)):
+        return np.asarray(motion, np.float32)
+    from visavis.motion_file import read_motion
+
+    read = read_motion(motion)
+    if missing := [name for name in channels if name not in read.channels]:
+        raise InvalidArgument(
+            f"motion file {motion} lacks {len(missing)} of the model's {len(channels)} channels, "
+            f"such as {missing[0]}; expected {', '.join(channels)}"
+        )
+    values = read.values[:, [read.channels.index(name) for name in channels]]
+    if read.fps == FRAME_RATE or not len(values):
+        return values
+    n_frames = max(1, round(len(values) * FRAME_RATE / read.fps))
+    at = np.arange(n_frames) * read.fps / FRAME_RATE
+    columns = [np.interp(at, np.arange(len(values)), column) for column in values.T]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _samples(name: str, samples: ArrayLike) -> NDArray[np.float32]:
+    array = np.asarray(samples)
+    if array.ndim != 1 or array.dtype.kind != "f":
+        raise InvalidArgument(
+            f"{name} is {array.dtype} of shape {array.shape}; expected mono float samples (n,), full scale +-1"
+        )
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _rate(rate: Any) -> int:
+    return _whole("sample rate", rate, 8_000, 192_000, " Hz")
+
+
+def _time(name: str, time_ns: Any) -> Any:
+    return None if time_ns is None and name == "time_ns" else _whole(name, time_ns, -(2**60), 2**60, " ns")
+
+
+def _whole(name: str, value: Any, low: int, high: int, unit: str = "") -> int:
+    try:
+        whole = int(value)
+    except (TypeError, ValueError, OverflowError):
+        whole = low - 1
+    if isinstance(value, bool) or whole != value or not low <= whole <= high:
+        raise InvalidArgument(f"{name} is {value!r}; expected a whole number from {low} to {high}{unit}")
+    return whole
