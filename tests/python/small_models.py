@@ -24,6 +24,7 @@ def small_config(**options: Any) -> ModelConfig:
         heads=2,
         head_width=16,
         head_depth=1,
+        denoise_target="absolute",
     )
     small.update(options)
     if small.get("denoise_unit") == "frame":

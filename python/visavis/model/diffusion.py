@@ -22,6 +22,9 @@ EPS = 1e-6
 DPM_FIRST, DPM_LAST = 980, 30  # noisiest and cleanest time that dpm2m evaluates
 BIN = 1 / 255  # half-width of the likelihood bins at t = 0
 OPEN_END = 0.999
+FLAME_LOW = [-3.0] * 50 + [0.0, -0.1, -0.1] + [-0.5, -1.2, -0.7]  # expression, jaw (rad), neck (rad)
+FLAME_HIGH = [3.0] * 50 + [0.9, 0.1, 0.1] + [0.7, 1.2, 0.7]
+FLAME_RANGE = FLAME_LOW, FLAME_HIGH
 Predict = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # x (n, R), t (n,) -> x_0, v (n, R) each
 PredictAt = Callable[[Tensor, int], tuple[Tensor, Tensor]]  # the same with one time for all rows
 Range = tuple[Tensor, Tensor]

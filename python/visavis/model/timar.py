@@ -129,11 +129,11 @@ class Timar(nn.Module):
 
     def normalise(self, motion: Tensor) -> Tensor:
         """(..., C) raw units -> normalised, 0 in channels of weight 0."""
-        return (motion - self.motion_mean) / self.motion_std * (self.motion_weight > 0)
+        return torch.where(self.motion_weight > 0, (motion - self.motion_mean) / self.motion_std, 0.0)
 
     def denormalise(self, motion: Tensor) -> Tensor:
         """(..., C) normalised -> raw units, exactly 0 in channels of weight 0."""
-        return (motion * self.motion_std + self.motion_mean) * (self.motion_weight > 0)
+        return torch.where(self.motion_weight > 0, motion * self.motion_std + self.motion_mean, 0.0)
 
     def user_tokens(self, audio: Tensor, motion: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """Speech and motion tokens (B, L, w) of audio (B, context + L*640) and raw motion (B, L, C), present (B, L)."""

@@ -1,0 +1,312 @@
+"""The torch engine: the slow, clear streaming reference that every other engine is tested against.
+
+It keeps the engine contract turn by turn and session by session, nothing batched, nothing cached that the mathematics
+does not need.  Slots are replaced only after every turn of a `step` succeeded.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from visavis.constants import SAMPLES_PER_FRAME
+from visavis.engine import FloatArray, ModelInfo, TurnInput, TurnOutput, model_info
+from visavis.engines.windows import WINDOWS, Window
+from visavis.errors import InvalidArgument, Unsupported
+from visavis.export.gguf import load_gguf
+from visavis.model.diffusion import FLAME_RANGE, Predict, Range, sample
+from visavis.model.timar import Timar
+
+GUIDANCE_SCHEDULES = ("constant", "linear")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One session's history."""
+
+    window: Window
+    own: Tensor  # (F, C) normalised motion of the last turn, zeros before the first
+    user_tail: Tensor  # (context_samples,) audio before the turn
+    agent_tail: Tensor  # (context_samples,)
+    n_turns: int = 0
+
+
+class TorchEngine:
+    """Executes a `Timar` turn by turn.  One caller at a time."""
+
+    def __init__(
+        self,
+        model: Timar,
+        name: str = "visavis",
+        *,
+        window: str | None = None,
+        history: str | None = None,
+        steps: int | None = None,
+        passes: int = 1,
+        sampler: str | None = None,
+        guidance_schedule: str = "constant",
+        clamp: bool = False,
+    ) -> None:
+        """`guidance_schedule` "linear" grows the guidance with the share of the turn that is decoded; `clamp` keeps
+        x_0 in FLAME's safe ranges (flame56 only)."""
+        if guidance_schedule not in GUIDANCE_SCHEDULES:
+            raise InvalidArgument(f"guidance_schedule is {guidance_schedule!r}; expected constant or linear")
+        if history not in (None, model.config.own_past) and "lagged" in (history, model.config.own_past):
+            raise Unsupported(f"history={history}: this model was trained with own past {model.config.own_past}")
+        self.model = model.eval()
+        self.config = model.config.with_options(window=window, own_past=history, steps=steps, sampler=sampler)
+        self.info: ModelInfo = model_info(self.config, name)
+        self.decoding = decoding_order(self.config.turn_frames, passes)
+        self.guidance_schedule = guidance_schedule
+        self.x0_range = _flame_range(model) if clamp else None
+        self._slots: dict[int, Slot] = {}
+        self._n_opened = 0
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        window: str | None = None,
+        history: str | None = None,
+        steps: int | None = None,
+        passes: int = 1,
+        sampler: str | None = None,
+        speech_encoder: str | Path | None = None,
+    ) -> "TorchEngine":
+        """The engine of a model file; `speech_encoder` is the folder of a wav2vec2 model."""
+        from visavis import _core
+
+        return cls(
+            load_gguf(path, speech_encoder),
+            _core.ModelFile(path).name,
+            window=window,
+            history=history,
+            steps=steps,
+            passes=passes,
+            sampler=sampler,
+        )
+
+    # ---- slots
+
+    def open(self) -> int:
+        """A new slot: one session's history."""
+        slot = self._n_opened
+        self._n_opened += 1
+        self._slots[slot] = self._empty()
+        return slot
+
+    def close(self, slot: int) -> None:
+        """Give the slot back."""
+        self._find(slot)
+        del self._slots[slot]
+
+    def reset(self, slot: int) -> None:
+        """Forget the slot's history."""
+        self._find(slot)
+        self._slots[slot] = self._empty()
+
+    def _empty(self) -> Slot:
+        context = self.config.context_samples
+        return Slot(
+            window=WINDOWS[self.config.window](self.model),
+            own=torch.zeros(self.config.turn_frames, self.config.n_channels),
+            user_tail=torch.zeros(context),
+            agent_tail=torch.zeros(context),
+        )
+
+    def _find(self, slot: int) -> Slot:
+        if slot not in self._slots:
+            raise InvalidArgument(f"slot {slot} is not open; open ones: {', '.join(map(str, self._slots)) or 'none'}")
+        return self._slots[slot]
+
+    # ---- turns
+
+    @torch.no_grad()
+    def step(self, inputs: Sequence[TurnInput]) -> list[TurnOutput]:
+        """Generate one turn for each input, each of another slot; on an error no slot has moved on."""
+        slots = [turn.slot for turn in inputs]
+        if len(set(slots)) != len(slots):
+            raise InvalidArgument(f"slots {slots}: a slot appears twice in one step")
+        results = [self._turn(self._find(turn.slot), turn) for turn in inputs]
+        self._slots.update({turn.slot: slot for turn, (slot, _) in zip(inputs, results, strict=True)})
+        return [output for _, output in results]
+
+    def _turn(self, slot: Slot, turn: TurnInput) -> tuple[Slot, TurnOutput]:
+        """One turn of one session: what the slot becomes, and the motion."""
+        check_numbers(turn)
+        steps = self.config.steps if turn.steps is None else turn.steps
+        start_ns = time.perf_counter_ns()
+        user, slot = self._hear_user(slot, turn)
+        speech, slot = self._hear_agent(slot, turn)
+        heard_ns = time.perf_counter_ns()
+        query = self._query(user, speech, slot.own)
+        z = slot.window.condition(query)
+        unguided = None
+        if turn.guidance != 1:
+            fake = self.model.fake_latent.expand_as(user[0])
+            unguided = slot.window.condition(self._query((fake, fake), speech, slot.own))
+        seen_ns = time.perf_counter_ns()
+        own = self._denoise(slot, turn, self._noise(slot, turn, steps), z, unguided, steps)
+        denoised_ns = time.perf_counter_ns()
+        committed = query
+        if self.config.own_past == "fed":
+            committed = self._embed(user, speech, self.model.motion_encoder(own), masked=False)
+        slot = replace(slot, window=slot.window.commit(committed), own=own, n_turns=slot.n_turns + 1)
+        stages = {
+            "speech": heard_ns - start_ns,
+            "backbone": seen_ns - heard_ns + time.perf_counter_ns() - denoised_ns,
+            "denoise": denoised_ns - seen_ns,
+        }
+        return slot, TurnOutput(self.model.denormalise(own).numpy(), stages, steps)
+
+    def _hear_user(self, slot: Slot, turn: TurnInput) -> tuple[tuple[Tensor, Tensor], Slot]:
+        """Speech and motion tokens (1, F, w) of the user; absent audio is silence."""
+        F, C = self.config.turn_frames, self.config.n_channels
+        audio = torch.zeros(self.config.turn_samples)
+        if turn.user_audio is not None:
+            audio = checked("user_audio", turn.user_audio, (self.config.turn_samples,))
+        heard = torch.cat([slot.user_tail, audio])
+        motion, present = torch.zeros(F, C), torch.zeros(F, dtype=torch.bool)
+        if turn.user_motion is not None:
+            present[:] = True
+            if turn.user_motion_present is not None:
+                present = checked_flags(turn.user_motion_present, F)
+            values = np.array(turn.user_motion, dtype=np.float32)
+            if values.shape == (F, C):
+                values[~present.numpy()] = 0  # absent frames may hold anything
+            motion = checked("user_motion", values, (F, C))
+        tokens = self.model.user_tokens(heard[None], motion[None], present[None])
+        return tokens, replace(slot, user_tail=heard[self.config.turn_samples :])
+
+    def _hear_agent(self, slot: Slot, turn: TurnInput) -> tuple[Tensor, Slot]:
+        """Speech tokens (1, F, w) of the agent; what is not known past the turn is silence, for this turn only."""
+        size, ahead = self.config.turn_samples, self.config.agent_lookahead_frames * SAMPLES_PER_FRAME
+        audio = torch.zeros(size + ahead)
+        if turn.agent_audio is not None:
+            known = checked("agent_audio", turn.agent_audio, (size,), (size + ahead,))
+            audio[: len(known)] = known
+        heard = torch.cat([slot.agent_tail, audio])
+        tokens = self.model.agent_speech_tokens(heard[None])
+        return tokens, replace(slot, agent_tail=heard[size : len(heard) - ahead])
+
+    def _query(self, user: tuple[Tensor, Tensor], speech: Tensor, before: Tensor) -> Tensor:
+        """The current turn as the backbone sees it when its motion is not known yet, (T, D)."""
+        lagged = self.config.own_past == "lagged"
+        return self._embed(user, speech, self.model.motion_encoder(before), masked=not lagged)
+
+    def _embed(self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor, masked: bool) -> Tensor:
+        """(T, D) of tokens (1, F, w), motion (F, w)."""
+        return self.model.embed((user[0][None], user[1][None]), speech[None], motion[None, None], masked)[0, 0]
+
+    # ---- denoising
+
+    def _noise(self, slot: Slot, turn: TurnInput, steps: int) -> Tensor:
+        """(1 + steps, F, C), x_T first: the given one, or Philox noise of the session's seed."""
+        from visavis import _core
+
+        F, C = self.config.turn_frames, self.config.n_channels
+        if turn.noise is not None:
+            return checked("noise", turn.noise, (1 + steps, F, C))
+        index = slot.n_turns if turn.turn is None else turn.turn
+        return torch.from_numpy(_core.noise(turn.seed, index * F, F, C, steps, self.config.noise_coherence))
+
+    def _denoise(
+        self, slot: Slot, turn: TurnInput, noise: Tensor, z: Tensor, unguided: Tensor | None, steps: int
+    ) -> Tensor:
+        """Normalised motion (F, C) of conditions z (F, D), pass by pass; `unguided` is z without the user."""
+        head, F = self.model.diffloss, self.config.turn_frames
+        rows = noise.flatten(1)[:, None] if self.config.denoise_unit == "turn" else noise  # (1 + steps, n, R)
+        condition = self._head_condition(z, slot.own)  # (n, W)
+        fake = None if unguided is None else self._head_condition(unguided, slot.own)
+        drawn = []
+        for begin, end in self.decoding if self.config.denoise_unit == "frame" else [(0, F)]:
+            scale = turn.guidance
+            if self.guidance_schedule == "linear":
+                scale = 1 + (scale - 1) * end / F
+            predict = self._predictor(condition[begin:end], None if fake is None else fake[begin:end], scale)
+            drawn.append(
+                sample(
+                    predict,
+                    rows[:, begin:end],
+                    self.config.sampler,
+                    steps,
+                    turn.temperature,
+                    head.mask,
+                    self.x0_range,
+                )
+            )
+        return self.model.motion_of(torch.cat(drawn)[None], slot.own[None, None, -1])[0, 0]
+
+    def _head_condition(self, z: Tensor, before: Tensor) -> Tensor:
+        """cond_embed of the head's rows, (F, W) or with the turn unit (1, W)."""
+        rows = self.model.head_condition(z[None, None], before[None])
+        condition: Tensor = self.model.diffloss.net.cond_embed(rows.reshape(-1, self.config.condition_width))
+        return condition
+
+    def _predictor(self, condition: Tensor, fake: Tensor | None, scale: float) -> Predict:
+        """x_0 and v of noisy rows; with guidance x_0 moves away from what the model says without the user."""
+        head = self.model.diffloss
+
+        def predict(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+            x0, v = head.predict(x, t, condition)
+            if fake is not None:
+                without, _ = head.predict(x, t, fake)
+                x0 = without + scale * (x0 - without)
+            return x0, v
+
+        return predict
+
+
+def decoding_order(n_frames: int, passes: int) -> list[tuple[int, int]]:
+    """[begin, end) of the frames that each pass decodes, left to right: TIMAR's cosine schedule."""
+    if not 1 <= passes <= n_frames:
+        raise InvalidArgument(f"passes is {passes}; expected 1 to {n_frames}, the frames of a turn")
+    spans, begin = [], 0
+    for i in range(passes):
+        hidden = math.floor(n_frames * math.cos(math.pi / 2 * (i + 1) / passes))
+        still = passes - 1 - i  # every later pass decodes at least one frame
+        hidden = 0 if still == 0 else max(1, min(hidden, n_frames - begin - 1))
+        spans.append((begin, n_frames - hidden))
+        begin = n_frames - hidden
+    return spans
+
+
+def check_numbers(turn: TurnInput) -> None:
+    """Raises InvalidArgument for a temperature or guidance that means nothing."""
+    if not (math.isfinite(turn.temperature) and turn.temperature >= 0):
+        raise InvalidArgument(f"temperature is {turn.temperature}; expected a finite number of at least 0")
+    if not math.isfinite(turn.guidance):
+        raise InvalidArgument(f"guidance is {turn.guidance}; expected a finite number")
+
+
+def checked(name: str, values: FloatArray, *shapes: tuple[int, ...]) -> Tensor:
+    """The array as a float32 tensor; raises InvalidArgument for another shape or values that are not finite."""
+    array = np.array(values, dtype=np.float32)  # a copy
+    if array.shape not in shapes:
+        raise InvalidArgument(f"{name} has shape {array.shape}; expected {' or '.join(map(str, shapes))}")
+    if not np.isfinite(array).all():
+        raise InvalidArgument(f"{name} holds NaN or infinity; expected finite values")
+    return torch.from_numpy(array)
+
+
+def checked_flags(values: object, n_frames: int) -> Tensor:
+    """user_motion_present as a (F,) bool tensor."""
+    flags = np.array(values, dtype=bool)
+    if flags.shape != (n_frames,):
+        raise InvalidArgument(f"user_motion_present has shape {flags.shape}; expected {(n_frames,)}")
+    return torch.from_numpy(flags)
+
+
+def _flame_range(model: Timar) -> Range:
+    """FLAME's safe ranges in normalised units."""
+    if model.config.motion_space != "flame56" or model.config.denoise_target != "absolute":
+        raise Unsupported(f"clamp=True goes with flame56 motion, not with {model.config.motion_space}")
+    low, high = (model.normalise(torch.tensor(limit)) for limit in FLAME_RANGE)
+    tiles = model.config.row_width // model.config.n_channels
+    return low.repeat(tiles), high.repeat(tiles)
