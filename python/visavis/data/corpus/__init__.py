@@ -1,0 +1,1 @@
+"""The synthetic corpus: two-person conversations with real audio and frame-accurate motion for both persons."""

@@ -1,0 +1,239 @@
+"""Speech engines: text in, 16 kHz audio and phone times out.
+
+Every call starts from a fresh engine state (a new process, or a re-initialised library), so that a line sounds the
+same whatever was spoken before it, in whichever process.  They are build-time tools: none is needed at run time.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.constants import SAMPLE_RATE
+from visavis.data.corpus.phones import SIL, Phone, from_cmu, from_ipa, tidy
+from visavis.errors import InvalidArgument, Unsupported
+
+Audio = npt.NDArray[np.float32]
+ENGINES = ("espeak", "festival", "flite", "pico")
+REMEDY = {
+    "espeak": "pip install espeakng-loader==0.2.4",
+    "festival": "apt-get install festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts",
+    "flite": "apt-get install flite",
+    "pico": "pip install py-nanotts pocketsphinx",
+}
+LICENCES = {
+    "espeak": "espeak-ng, GPL-3.0 (build-time tool; its output is not covered)",
+    "festival": "festival and the CMU/CSTR voices kal, ked, slt: permissive CMU/Edinburgh licences",
+    "flite": "flite and the CMU ARCTIC voices slt, rms, awb, kal: permissive CMU licence",
+    "pico": "SVOX Pico, Apache-2.0; aligned by pocketsphinx (BSD) with its en-us model and cmudict (BSD)",
+}
+# Constant offsets against a forced alignment, seconds (research: espeak -15 ms; the others within +-8 ms, left alone).
+PHONE_BIAS = {"espeak": 0.015}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a voice speaks: engine, its variant, F0 in Hz (0 = the engine's own), time stretch and re-voicing factor.
+
+    Re-voicing resamples the audio: factor 1.1 raises pitch and formants by 10 % and shortens the line as much.
+    """
+
+    engine: str
+    variant: str
+    f0_hz: float = 0.0
+    stretch: float = 1.0
+    factor: float = 1.0
+
+
+def check_engine(engine: str) -> None:
+    """Raise Unsupported, with the remedy, where a speech engine is missing."""
+    if engine not in ENGINES:
+        raise InvalidArgument(f"speech engine {engine!r} is unknown; known: {', '.join(ENGINES)}")
+    programs = [engine] if engine in ("flite", "festival") else []
+    modules = {"espeak": ["espeakng_loader"], "pico": ["py_nanotts", "pocketsphinx"]}.get(engine, [])
+    missing = [name for name in programs if shutil.which(name) is None]
+    missing += [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise Unsupported(
+            f"speech engine {engine}: {', '.join(missing)} is not installed; remedy: {REMEDY[engine]}, "
+            f"or leave it out with --engines"
+        )
+
+
+def speak(text: str, settings: Settings) -> tuple[Audio, list[Phone]]:
+    """Audio at 16 kHz (peak <= 1) and the phones of `text`, trimmed to 50 ms around the speech."""
+    speakers = {"espeak": _espeak, "festival": _festival, "flite": _flite, "pico": _pico}
+    audio, rate, phones = speakers[settings.engine](text, settings)
+    bias = PHONE_BIAS.get(settings.engine, 0.0)
+    phones = [Phone(p.label, p.start + bias, p.end + bias) for p in phones]
+    audio, scale = revoice(audio, rate, settings.factor)
+    phones = tidy([Phone(p.label, p.start * scale, p.end * scale) for p in phones], len(audio) / SAMPLE_RATE)
+    return _trim(audio, phones)
+
+
+def revoice(audio: Audio, rate: int, factor: float) -> tuple[Audio, float]:
+    """Resample from `rate` * `factor` to 16 kHz; returns the audio and the exact scale of its times."""
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(SAMPLE_RATE / (rate * factor)).limit_denominator(400)
+    scale = float(ratio * rate / SAMPLE_RATE)
+    if ratio == 1:
+        return audio, scale
+    return resample_poly(audio, ratio.numerator, ratio.denominator).astype(np.float32), scale
+
+
+def _trim(audio: Audio, phones: list[Phone], margin: float = 0.05) -> tuple[Audio, list[Phone]]:
+    if not phones:
+        return audio[:0], []
+    first = max(0, round((phones[0].start - margin) * SAMPLE_RATE))
+    last = min(len(audio), round((phones[-1].end + margin) * SAMPLE_RATE))
+    shift = first / SAMPLE_RATE
+    ramp = np.linspace(0.0, 1.0, 160, dtype=np.float32)  # 10 ms, so that a cut never clicks
+    audio = audio[first:last].copy()
+    audio[:160] *= ramp[: len(audio[:160])]
+    audio[-160:] *= ramp[::-1][-len(audio[-160:]) :]
+    return audio, [Phone(p.label, p.start - shift, p.end - shift) for p in phones]
+
+
+def _read_wav(path: Path) -> tuple[Audio, int]:
+    import soundfile
+
+    audio, rate = soundfile.read(path, dtype="float32")
+    return audio, int(rate)
+
+
+def _run_bytes(command: list[str], engine: str) -> bytes:
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise Unsupported(
+            f"speech engine {engine}: no answer within 60 s to {command[-1]!r}; expected seconds"
+        ) from None
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf8", "replace").strip()[-200:]
+        raise Unsupported(f"speech engine {engine} failed ({done.returncode}): {reason}; remedy: {REMEDY[engine]}")
+    return done.stdout
+
+
+def _run(command: list[str], engine: str) -> str:
+    return _run_bytes(command, engine).decode("utf8", "replace")
+
+
+def _from_ends(pairs: list[tuple[str, float]]) -> list[Phone]:
+    """Phones from (CMU symbol, end time) pairs, as flite and festival report them."""
+    phones, start = [], 0.0
+    for symbol, end in pairs:
+        label = from_cmu(symbol)
+        if label is not None:
+            phones.append(Phone(label, start, end))
+        start = end
+    return phones
+
+
+def _flite(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "line.wav"
+        command = ["flite", "-voice", settings.variant, "--setf", f"duration_stretch={settings.stretch:.3f}"]
+        if settings.f0_hz > 0:
+            command += ["--setf", f"int_f0_target_mean={settings.f0_hz:.1f}"]
+        out = _run([*command, "-psdur", "-t", text, str(path)], "flite")
+        pairs = [(item.split(":")[0], float(item.split(":")[1])) for item in out.split() if ":" in item]
+        return *_read_wav(path), _from_ends(pairs)
+
+
+_FESTIVAL = """
+({voice})
+(Parameter.set 'Duration_Stretch {stretch:.3f})
+(set! line (utt.synth (Utterance Text "{text}")))
+(utt.save.wave line "{wav}" 'riff)
+(mapcar (lambda (s) (format t "%s:%f\\n" (item.name s) (item.feat s 'end))) (utt.relation.items line 'Segment))
+"""
+
+
+def _festival(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path, script = Path(folder) / "line.wav", Path(folder) / "line.scm"
+        spoken = text.replace("\\", "").replace('"', "")
+        voice = f"voice_{settings.variant}"
+        script.write_text(_FESTIVAL.format(voice=voice, stretch=settings.stretch, text=spoken, wav=path))
+        out = _run(["festival", "-b", str(script)], "festival")
+        pairs = [(item.rsplit(":", 1)[0], float(item.rsplit(":", 1)[1])) for item in out.split() if ":" in item]
+        return *_read_wav(path), _from_ends(pairs)
+
+
+def _child(**task: Any) -> tuple[npt.NDArray[np.int16], int, list[tuple[int, str]]]:
+    """Samples, rate and marks of a line spoken in a fresh process (speak_child.py)."""
+    script = str(Path(__file__).with_name("speak_child.py"))
+    out = _run_bytes([sys.executable, "-I", script, json.dumps(task)], task["engine"])
+    head, _, raw = out.partition(b"\n")
+    header = json.loads(head)
+    return np.frombuffer(raw, np.int16), header["rate"], [(int(at), str(name)) for at, name in header["marks"]]
+
+
+def _pico(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    pitch = settings.f0_hz if settings.f0_hz > 0 else 1.0  # Pico takes a multiplier, 0.5 to 2
+    task = {"text": text, "voice": settings.variant, "speed": 1.0 / settings.stretch, "pitch": pitch}
+    samples, rate, _ = _child(engine="pico", **task)
+    return samples.astype(np.float32) / 32768.0, rate, align(samples, text)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a line as a pronunciation dictionary spells them."""
+    kept = "".join(c if c.isalpha() or c == "'" else " " for c in text.lower())
+    return [word.strip("'") for word in kept.split() if word.strip("'")]
+
+
+def align(samples: npt.NDArray[np.int16], text: str) -> list[Phone]:
+    """Phones of `text` in 16 kHz `samples` by forced alignment (10 ms steps); empty where it fails."""
+    from pocketsphinx import Decoder
+
+    decoder = Decoder(lm=None, bestpath=False, loglevel="FATAL")
+    try:
+        decoder.set_align_text(" ".join(words_of(text)))
+        for final in (False, True):
+            decoder.start_utt()
+            decoder.process_raw(samples.tobytes(), full_utt=True)
+            decoder.end_utt()
+            if not final:
+                decoder.set_alignment()
+        found = [phone for word in decoder.get_alignment() for phone in word]
+    except (RuntimeError, ValueError, TypeError):
+        return []
+    labels = [(from_cmu(p.name) or SIL, p.start / 100.0, (p.start + p.duration) / 100.0) for p in found]
+    return [Phone(*label) for label in labels]
+
+
+def _espeak(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    import espeakng_loader
+
+    samples, rate, marks = _child(
+        engine="espeak",
+        text=text,
+        library=str(espeakng_loader.get_library_path()),
+        data=str(espeakng_loader.get_data_path()),
+        voice="en-us" + (f"+{settings.variant}" if settings.variant else ""),
+        words_a_minute=round(165 / settings.stretch),
+        pitch=round(settings.f0_hz) if settings.f0_hz > 0 else 50,  # espeak takes 0 to 99
+    )
+    return samples.astype(np.float32) / 32768.0, rate, _espeak_phones(marks, len(samples), rate)
+
+
+def _espeak_phones(marks: list[tuple[int, str]], n_samples: int, rate: int) -> list[Phone]:
+    phones: list[Phone] = []
+    ends = [sample for sample, _ in marks[1:]] + [n_samples]
+    for (sample, name), end in zip(marks, ends, strict=True):
+        labels = from_ipa(name)
+        step = (end - sample) / max(1, len(labels)) / rate
+        phones += [
+            Phone(label, sample / rate + i * step, sample / rate + (i + 1) * step) for i, label in enumerate(labels)
+        ]
+    return phones
