@@ -16,7 +16,7 @@ from visavis.errors import Error
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 
 # verb (or group) -> module of this folder; the module has `app` (a typer.Typer) for a group or `main` for a verb.
-VERBS: tuple[str, ...] = ("corpus", "doctor")
+VERBS: tuple[str, ...] = ("corpus", "train", "evaluate", "doctor")
 
 
 def build_app() -> typer.Typer:

@@ -171,16 +171,20 @@ class DiffusionHead(nn.Module):
 
     def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Squared x_0 error and variational term in bits, (n, R) each; masked values count nothing in both."""
-        xt = self._at("signal", t) * x0 + self._at("sigma", t) * noise
+        xt = self.noised(x0, t, noise)
         x0_hat, v = self.predict(xt, t, condition)
         x0 = x0 * self.mask
-        return (x0_hat - x0).square(), self._variational(x0, x0_hat.detach(), xt, v, t) * self.mask
+        return (x0_hat - x0).square(), self.variational(x0, x0_hat.detach(), xt, v, t) * self.mask
+
+    def noised(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """x_t of rows x0 (n, R) at times t (n,)."""
+        return self._at("signal", t) * x0 + self._at("sigma", t) * noise
 
     def _at(self, name: str, t: Tensor) -> Tensor:
         table: Tensor = getattr(self, name)
         return table[t][:, None]  # (n, 1)
 
-    def _variational(self, x0: Tensor, x0_hat: Tensor, xt: Tensor, v: Tensor, t: Tensor) -> Tensor:
+    def variational(self, x0: Tensor, x0_hat: Tensor, xt: Tensor, v: Tensor, t: Tensor) -> Tensor:
         """KL(true posterior || predicted Gaussian), at t = 0 the negative log-likelihood of x_0's bin; bits, (n, R)."""
         from_x0, from_xt = self._at("x0_weight", t), self._at("xt_weight", t)
         true_log_variance = self._at("posterior_log_variance", t)

@@ -1,0 +1,135 @@
+"""What is counted on a face: closed lips on p, b and m, nods and smiles after the partner's phrases, steadiness.
+
+All functions take motion in the arkit55 space, (T, C) raw units at 25 frames a second, and label times in seconds.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.constants import FRAME_RATE
+from visavis.data.dualtalk import Person
+from visavis.motion_space import ARKIT55
+
+Floats = npt.NDArray[np.floating[Any]]
+BILABIALS = ("P", "B", "M")
+OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
+OPEN_VOWEL_S = 0.08  # shorter ones are never reached by a jaw
+CLOSURE_SLACK = 1  # frames
+NOD_DEG = 1.5  # peak to peak, in the nod band
+NOD_BAND_HZ = (1.0, 6.5)
+SMILE_RISE = 0.1
+RESPONSE_S = 1.0  # after the end of the partner's phrase
+SLOW_BAND_HZ = (1.0, 7.0)
+FAST_BAND_HZ = (8.0, 12.5)
+
+JAW = ARKIT55.index("jawOpen")
+PITCH = ARKIT55.index("headPitch")
+SMILE = (ARKIT55.index("mouthSmileLeft"), ARKIT55.index("mouthSmileRight"))
+
+
+@dataclass
+class Closures:
+    """Counts over one or more clips."""
+
+    bilabials: int = 0
+    closed: int = 0
+    vowels: int = 0
+    falsely_closed: int = 0
+    jaw_sum: float = 0.0  # jawOpen at the middle of open vowels
+
+    def __iadd__(self, other: "Closures") -> "Closures":
+        for name in vars(other):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+
+def closures(motion: Floats, person: Person) -> Closures:
+    """How often the lips are shut where the person says p, b or m, and where an open vowel is said."""
+    from visavis.data.corpus.visemes import lips_shut
+
+    shut = np.asarray(lips_shut(motion))  # (T,) bool
+    count = Closures()
+    labels = person.labels
+    for label, begin, end in zip(labels["phone_label"], labels["phone_start"], labels["phone_end"], strict=True):
+        frame = frame_at(float(begin + end) / 2)
+        if frame + CLOSURE_SLACK >= len(motion) or frame < CLOSURE_SLACK:
+            continue
+        phone = str(label).rstrip("012")
+        if phone in BILABIALS:
+            count.bilabials += 1
+            count.closed += bool(shut[frame - CLOSURE_SLACK : frame + CLOSURE_SLACK + 1].any())
+        elif phone in OPEN_VOWELS and end - begin >= OPEN_VOWEL_S:
+            count.vowels += 1
+            count.falsely_closed += bool(shut[frame])
+            count.jaw_sum += float(motion[frame, JAW])
+    return count
+
+
+def frame_at(seconds: float) -> int:
+    """The frame nearest to that moment; frame k stands at k / 25 s."""
+    return round(seconds * FRAME_RATE)
+
+
+def band(signal: Floats, low_hz: float, high_hz: float) -> Floats:
+    """The part of a signal (T,) between two frequencies, no delay."""
+    from scipy.signal import butter, sosfiltfilt
+
+    sos = butter(2, (low_hz, min(high_hz, 0.49 * FRAME_RATE)), btype="bandpass", fs=FRAME_RATE, output="sos")
+    filtered: Floats = sosfiltfilt(sos, signal)
+    return filtered
+
+
+def listening_moments(agent: Person, user: Person, n_frames: int) -> list[int]:
+    """Frames at which the user ends a phrase while the agent is, and for a second stays, silent."""
+    speaking = agent.labels["speaking"]
+    after = round(RESPONSE_S * FRAME_RATE)
+    moments = [frame_at(float(time)) for time in user.labels["phrase_end"]]
+    return [m for m in moments if m >= FRAME_RATE and m + after < n_frames and not speaking[m : m + after].any()]
+
+
+def silent_frames(agent: Person, n_frames: int) -> list[int]:
+    """Frames from which the agent stays silent for a second."""
+    after = round(RESPONSE_S * FRAME_RATE)
+    speaking = np.concatenate([agent.labels["speaking"][:n_frames].astype(np.int64), [0]])
+    spoken = np.cumsum(speaking)
+    starts = np.arange(FRAME_RATE, max(FRAME_RATE, n_frames - after))
+    return [int(s) for s in starts[spoken[starts + after - 1] == spoken[starts - 1]]]
+
+
+def nods(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:
+    """For each moment: is there a nod within a second of it, (n,)."""
+    degrees = np.degrees(band(motion[:, PITCH], *NOD_BAND_HZ))
+    return np.array([np.ptp(degrees[_response(m)]) >= NOD_DEG for m in moments], dtype=bool)
+
+
+def smiles(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:
+    """For each moment: does a smile rise by SMILE_RISE within a second of it, (n,)."""
+    smile = np.convolve(motion[:, SMILE].mean(axis=1), np.full(3, 1 / 3), mode="same")
+    return np.array([smile[_response(m)].max() - smile[m] >= SMILE_RISE for m in moments], dtype=bool)
+
+
+def _response(moment: int) -> slice:
+    return slice(moment, moment + round(RESPONSE_S * FRAME_RATE) + 1)
+
+
+def second_difference(motion: Floats) -> Floats:
+    """Mean square second difference of each channel, (C,)."""
+    mean: Floats = np.square(np.diff(motion, n=2, axis=0)).mean(axis=0)
+    return mean
+
+
+def spectrum(signal: Floats) -> tuple[Floats, Floats]:
+    """Frequencies and power density of a signal (T,), by Welch's method over 5 s windows."""
+    from scipy.signal import welch
+
+    hz, power = welch(signal, fs=FRAME_RATE, nperseg=min(len(signal), 5 * FRAME_RATE))
+    return hz, power
+
+
+def power_between(hz: Floats, power: Floats, band_hz: tuple[float, float]) -> float:
+    """Power of a spectrum between two frequencies."""
+    inside = (hz >= band_hz[0]) & (hz <= band_hz[1])
+    return float(power[inside].sum() * (hz[1] - hz[0]))

@@ -1,0 +1,140 @@
+"""Training crops: windows of conversations as `TurnBatch`, a pure function of (seed, step), so that a run resumes.
+
+A crop may begin anywhere (then it has a history) or start a session (then audio before it is zero and there is no
+previous motion).  Streams drop out as in life: no tracked face, no user voice, or neither, switching at turn borders.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from visavis.constants import FRAME_RATE, SAMPLES_PER_FRAME
+from visavis.data.dualtalk import Dialogue, Person
+from visavis.errors import InvalidArgument
+from visavis.model.config import ModelConfig
+from visavis.model.timar import TurnBatch
+from visavis.training.augment import Augmentation, augment_voice
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CropRecipe:
+    """How crops are cut and spoilt; probabilities are per crop."""
+
+    seconds: float = 24.0
+    session_start: float = 0.25  # half of these at the recording's own start
+    user_motion_absent: float = 0.5
+    user_audio_absent: float = 0.1
+    both_absent: float = 0.05
+    switch: float = 0.15  # a user stream appears or vanishes at a turn border
+    user_lag: bool = True
+    normalise_audio: bool = False  # zero mean, unit variance per crop, as the wav2vec2 processor does
+    augmentation: Augmentation | None = field(default_factory=Augmentation)
+
+    def n_turns(self, config: ModelConfig) -> int:
+        """Whole turns of a crop."""
+        return max(1, round(self.seconds * FRAME_RATE / config.turn_frames))
+
+
+class CropSampler:
+    """Draws batches of crops from dialogues in memory."""
+
+    def __init__(self, dialogues: list[Dialogue], config: ModelConfig, recipe: CropRecipe, seed: int) -> None:
+        self.config, self.recipe, self.seed = config, recipe, seed
+        self.n_frames = recipe.n_turns(config) * config.turn_frames
+        self.dialogues = [d for d in dialogues if d.n_frames >= self.n_frames]
+        self.n_too_short = len(dialogues) - len(self.dialogues)
+        if not self.dialogues:
+            longest = max((d.n_frames for d in dialogues), default=0)
+            raise InvalidArgument(
+                f"no recording holds a crop of {self.n_frames} frames (longest: {longest}); use shorter crops"
+            )
+        lengths = np.array([d.n_frames for d in self.dialogues], dtype=np.float64)
+        self.weights = lengths / lengths.sum()
+
+    def batch(self, step: int, size: int, rank: int = 0) -> TurnBatch:
+        """The batch of that step: `size` crops, the same whenever it is asked for."""
+        crops = [self.crop(np.random.default_rng([self.seed, step, rank, i])) for i in range(size)]
+        stacked = {name: torch.from_numpy(np.stack([c[name] for c in crops])) for name in crops[0]}
+        return TurnBatch(**stacked)
+
+    def crop(self, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
+        """One crop, the fields of `TurnBatch` without the batch axis."""
+        dialogue = self.dialogues[rng.choice(len(self.dialogues), p=self.weights)]
+        agent, user = dialogue.persons if rng.random() < 0.5 else dialogue.persons[::-1]
+        fresh = rng.random() < self.recipe.session_start
+        start = int(rng.integers(0, dialogue.n_frames - self.n_frames + 1))
+        if fresh and rng.random() < 0.5:
+            start = 0
+        voices = self._voices(agent, user, start, fresh, rng)
+        return {**voices, **self._motions(agent, user, start, fresh), **self._absence(voices, user, start, fresh, rng)}
+
+    def _first_frame(self, start: int, fresh: bool) -> int:
+        """The first frame that exists: the recording's, or the crop's where it starts a session."""
+        return start if fresh else 0
+
+    def _voices(
+        self, agent: Person, user: Person, start: int, fresh: bool, rng: np.random.Generator
+    ) -> dict[str, Floats]:
+        """Agent and (lagged) user samples with their history, augmented on one common stretch of time."""
+        c, lag = self.config, self._lag
+        # Common stretch: from the older history (the user's) to the later end (the agent's lookahead).
+        begin = (start - lag) * SAMPLES_PER_FRAME - c.context_samples
+        end = (start + self.n_frames + c.agent_lookahead_frames) * SAMPLES_PER_FRAME
+        pair = [_slice(p.audio, begin, end) for p in (agent, user)]
+        if self.recipe.augmentation is not None:
+            a, u = pair
+            pair = [augment_voice(x, y, rng, self.recipe.augmentation) for x, y in ((a, u), (u, a))]
+        if self.recipe.normalise_audio:
+            pair = [((x - x.mean()) / np.sqrt(x.var() + 1e-7)).astype(np.float32) for x in pair]
+        silent = max(0, self._first_frame(start, fresh) * SAMPLES_PER_FRAME - begin)
+        for x in pair:
+            x[:silent] = 0.0
+        n_user = c.context_samples + self.n_frames * SAMPLES_PER_FRAME
+        return {"agent_audio": pair[0][lag * SAMPLES_PER_FRAME :], "user_audio": pair[1][:n_user]}
+
+    @property
+    def _lag(self) -> int:
+        return self.config.user_lag_frames if self.recipe.user_lag else 0
+
+    def _motions(self, agent: Person, user: Person, start: int, fresh: bool) -> dict[str, npt.NDArray[np.generic]]:
+        f = self.config.turn_frames
+        has_previous = not fresh and start >= f
+        previous = agent.motion[start - f : start] if has_previous else np.zeros((f, agent.motion.shape[1]), np.float32)
+        return {
+            "agent_motion": agent.motion[start : start + self.n_frames],
+            "previous_motion": previous,
+            "previous_present": np.array(has_previous),
+        }
+
+    def _absence(
+        self, voices: dict[str, Floats], user: Person, start: int, fresh: bool, rng: np.random.Generator
+    ) -> dict[str, npt.NDArray[np.generic]]:
+        """The user's lagged motion and who is present when; silences absent audio in `voices` in place."""
+        r, n, f = self.recipe, self.n_frames, self.config.turn_frames
+        both = rng.random() < r.both_absent
+        audio = np.full(n // f, not (both or rng.random() < r.user_audio_absent))
+        motion = np.full(n // f, not (both or rng.random() < r.user_motion_absent))
+        if rng.random() < r.switch:
+            stream = audio if rng.random() < 0.3 else motion
+            stream[rng.integers(0, len(stream)) :] ^= True
+        frames = np.arange(start - self._lag, start - self._lag + n)
+        present = np.repeat(motion, f) & (frames >= self._first_frame(start, fresh))
+        values = np.where(present[:, None], user.motion[np.maximum(frames, 0)], np.float32(0.0))
+        heard = voices["user_audio"].copy()
+        heard[self.config.context_samples :] *= np.repeat(audio, f * SAMPLES_PER_FRAME)
+        if not audio[0]:
+            heard[: self.config.context_samples] = 0.0
+        return {"user_audio": heard, "user_motion": values, "user_motion_present": present}
+
+
+def _slice(audio: npt.NDArray[np.float16], begin: int, end: int) -> Floats:
+    """Samples [begin, end) as float32, zeros beyond the recording."""
+    out = np.zeros(end - begin, dtype=np.float32)
+    low, high = max(begin, 0), min(end, len(audio))
+    if high > low:
+        out[low - begin : high - begin] = audio[low:high]
+    return out

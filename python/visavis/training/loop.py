@@ -1,0 +1,256 @@
+"""The training loop: one process or several under torchrun, CPU or GPU, resumable, by steps or by minutes.
+
+With --steps the same seed gives the same run; with --minutes the schedule follows the clock, so two runs differ.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import distributed
+from torch.utils.tensorboard import SummaryWriter
+
+from visavis.data.dualtalk import Floats, Folder, read_split
+from visavis.errors import InvalidArgument
+from visavis.export.gguf import save_gguf
+from visavis.model.config import ModelConfig
+from visavis.model.normalisation import Normalisation
+from visavis.model.timar import Timar, TurnBatch
+from visavis.training.crops import CropSampler
+from visavis.training.ema import Ema
+from visavis.training.objective import Objective, live_normalisation
+from visavis.training.recipes import Recipe
+from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
+
+VALIDATION_BATCHES = 4
+DATA_NOTE = "{hours:.1f} h of two-person conversations from {name}"
+
+
+@dataclass
+class Run:
+    """What a run is asked for."""
+
+    data: Path
+    out: Path
+    recipe: Recipe
+    config: ModelConfig
+    minutes: float | None = None
+    steps: int | None = None
+    seed: int = 1
+    resume: bool = False
+    precision: str = "auto"  # bf16 autocast where the processor has it, or f32
+    save_minutes: float = 5.0
+    name: str = "visavis"
+    licence: str = "Apache-2.0"
+    speech_folder: Path | None = None  # wav2vec2 of the paper's recipe
+
+
+def train(run: Run, say: Callable[[str], None] = print) -> Path:
+    """Train and return the path of the model file; everything of the run lies in `run.out`."""
+    if (run.minutes is None) == (run.steps is None):
+        raise InvalidArgument("give either minutes or steps")
+    if run.out.exists() and (run.out / "checkpoint.pt").exists() and not run.resume:
+        raise InvalidArgument(f"{run.out} holds a run already; resume it or choose another folder")
+    workers = _Workers()
+    try:
+        return _Trainer(run, workers, say).run_all()
+    finally:
+        workers.close()
+
+
+class _Workers:
+    """This process among those that torchrun started (one alone otherwise)."""
+
+    def __init__(self) -> None:
+        self.size = int(os.environ.get("WORLD_SIZE", "1"))
+        self.rank = int(os.environ.get("RANK", "0"))
+        cuda = torch.cuda.is_available()
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
+        if self.size > 1:
+            distributed.init_process_group("nccl" if cuda else "gloo")
+
+    def average_gradients(self, model: torch.nn.Module) -> None:
+        """All-reduce the gradients as one flat vector."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([g.flatten() for g in gradients])
+        distributed.all_reduce(flat)
+        flat /= self.size
+        begin = 0
+        for gradient in gradients:
+            gradient.copy_(flat[begin : begin + gradient.numel()].view_as(gradient))
+            begin += gradient.numel()
+
+    def agree(self, value: float) -> float:
+        """The value of rank 0, so that all stop at the same step."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self.size > 1 and distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+class _Trainer:
+    """One run: data, model, optimiser, and the loop over steps."""
+
+    def __init__(self, run: Run, workers: _Workers, say: Callable[[str], None]) -> None:
+        self.run, self.workers = run, workers
+        self.say = say if workers.rank == 0 else lambda text: None
+        torch.manual_seed(run.seed)
+        run.out.mkdir(parents=True, exist_ok=True)
+        folder = read_split(run.data, "train", run.config.space)
+        self._describe(folder)
+        document = read_state(run.out / "checkpoint.pt") if run.resume else None
+        motions = [p.motion for d in folder.dialogues for p in d.persons]
+        normalisation = self._normalisation(motions) if document is None else normalisation_of(document)
+        self.objective = Objective.measure(run.recipe, motions, normalisation)
+        self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
+        self.validation = self._validation_sampler()
+        model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
+        self.state = RunState(model, Ema(model, run.recipe.ema), _optimizer(model, run.recipe))
+        if document is not None:
+            restore(self.state, document, run.config, run.seed)
+        self.hours = folder.hours
+        self.autocast = _autocast_dtype(run.precision, workers.device)
+
+    def _describe(self, folder: Folder) -> None:
+        self.say(f"{len(folder.dialogues)} conversations, {folder.hours:.2f} h, both roles used")
+        if folder.unpaired:
+            self.say(f"left out, partner or file missing: {', '.join(folder.unpaired[:8])} ({len(folder.unpaired)})")
+
+    def _normalisation(self, motions: list[Floats]) -> Normalisation:
+        if self.run.recipe.name == "paper":
+            return Normalisation.identity(self.run.config.n_channels)
+        return live_normalisation(motions, self.run.config)
+
+    def _validation_sampler(self) -> CropSampler | None:
+        if not (self.run.data / "val").is_dir():
+            return None
+        folder = read_split(self.run.data, "val", self.run.config.space)
+        crops = replace(self.run.recipe.crops, augmentation=None, switch=0.0)
+        return CropSampler(folder.dialogues, self.run.config, crops, self.run.seed)
+
+    def run_all(self) -> Path:
+        """The loop: a background thread cuts the next crops while this one trains."""
+        run, state = self.run, self.state
+        n_parameters = sum(p.numel() for p in state.model.parameters() if p.requires_grad)
+        about = f"{self.workers.device}, {self.autocast}, batch {run.recipe.batch}"
+        self.say(f"{n_parameters / 1e6:.2f} M weights, {about}")
+        writer = SummaryWriter(str(run.out / "tensorboard"), purge_step=state.step) if self.workers.rank == 0 else None
+        saved = last = time.monotonic()
+        with ThreadPoolExecutor(1) as pool:
+            upcoming = pool.submit(self.sampler.batch, state.step, run.recipe.batch, self.workers.rank)
+            while (progress := self.workers.agree(self._progress())) < 1.0:
+                batch = upcoming.result()
+                upcoming = pool.submit(self.sampler.batch, state.step + 1, run.recipe.batch, self.workers.rank)
+                values = self._step(batch, progress)
+                now = time.monotonic()
+                state.elapsed_s += now - last
+                last = now
+                self._log(writer, values, progress)
+                if now - saved > 60 * run.save_minutes:
+                    self._save(writer, progress)
+                    saved = time.monotonic()
+        path = self._save(writer, 1.0)
+        if writer is not None:
+            writer.close()
+        return path
+
+    def _progress(self) -> float:
+        if self.run.steps is not None:
+            return self.state.step / self.run.steps
+        return self.state.elapsed_s / (60.0 * (self.run.minutes or 1.0))
+
+    def _step(self, batch: TurnBatch, progress: float) -> dict[str, float]:
+        state, recipe = self.state, self.run.recipe
+        generator = torch.Generator(self.workers.device)
+        generator.manual_seed(self.run.seed * 1_000_003 + state.step * self.workers.size + self.workers.rank)
+        for group in state.optimizer.param_groups:
+            group["lr"] = recipe.rate(progress)
+        state.model.train()
+        with torch.autocast(self.workers.device.type, self.autocast, enabled=self.autocast != torch.float32):
+            terms = self.objective(state.model, batch.to(self.workers.device), generator)
+        state.optimizer.zero_grad(set_to_none=True)
+        terms["total"].backward()  # type: ignore[no-untyped-call]
+        self.workers.average_gradients(state.model)
+        norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
+        if not math.isfinite(float(norm)):
+            self.say(f"step {state.step}: gradient norm {float(norm)}; step left out")
+            state.optimizer.zero_grad(set_to_none=True)
+        state.optimizer.step()
+        state.ema.update(state.model, state.step)
+        state.step += 1
+        return {**{name: value.item() for name, value in terms.items()}, "norm": float(norm)}
+
+    def _log(self, writer: SummaryWriter | None, values: dict[str, float], progress: float) -> None:
+        state = self.state
+        if writer is None or state.step % 10:
+            return
+        for name, value in values.items():
+            writer.add_scalar(f"train/{name}", value, state.step)
+        if state.step % 50 == 0:
+            losses = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+            self.say(f"step {state.step}  {progress:6.1%}  {state.elapsed_s / 60:.1f} min  {losses}")
+
+    def _save(self, writer: SummaryWriter | None, progress: float) -> Path:
+        """Checkpoint, model file from the average, validation losses."""
+        run, state = self.run, self.state
+        path = run.out / "model.gguf"
+        if writer is None:
+            return path
+        save_state(run.out / "checkpoint.pt", state, run.config, run.seed)
+        self.say(f"checkpoint at step {state.step}, {state.elapsed_s / 60:.1f} min")
+        averaged = state.ema.averaged(state.model)
+        note = DATA_NOTE.format(hours=self.hours, name=run.data.name)
+        save_gguf(path, averaged, name=run.name, license=run.licence, data_note=note)
+        if self.validation is not None:
+            for name, value in self._validate(averaged).items():
+                writer.add_scalar(f"val/{name}", value, state.step)
+                self.say(f"step {state.step}  {progress:6.1%}  validation {name} {value:.4f}")
+        writer.flush()
+        return path
+
+    @torch.no_grad()
+    def _validate(self, averaged: Timar) -> dict[str, float]:
+        """Losses of the averaged weights on the same few validation crops every time."""
+        assert self.validation is not None
+        sums: dict[str, float] = {}
+        for i in range(VALIDATION_BATCHES):
+            batch = self.validation.batch(i, self.run.recipe.batch).to(self.workers.device)
+            generator = torch.Generator(self.workers.device).manual_seed(i)
+            with torch.autocast(self.workers.device.type, self.autocast, enabled=self.autocast != torch.float32):
+                terms = self.objective(averaged, batch, generator)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / VALIDATION_BATCHES
+        return sums
+
+
+def _optimizer(model: Timar, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; no decay on biases, other vectors and the diffusion head."""
+    decayed: list[torch.nn.Parameter] = []
+    plain: list[torch.nn.Parameter] = []
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            (plain if p.ndim < 2 or name.startswith("diffloss.") else decayed).append(p)
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=recipe.betas)
+
+
+def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bfloat16 where it is fast, float32 elsewhere."""
+    if precision not in ("auto", "bf16", "f32"):
+        raise InvalidArgument(f"precision {precision!r} is unknown; known: auto, bf16, f32")
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and fast) else torch.float32

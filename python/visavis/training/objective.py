@@ -1,0 +1,153 @@
+"""What a step minimises.
+
+Live recipe: the squared x_0 error of a turn in three quadratic forms that share one minimiser (the conditional mean):
+the values, their first and their second differences, taken across the border to the previous turn.  Differences are
+scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
+lips) to be quick.  Times are stratified over the repeats of a row.  Paper recipe: TIMAR's loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from visavis.model.config import ModelConfig
+from visavis.model.diffusion import N_STEPS
+from visavis.model.normalisation import Normalisation
+from visavis.model.timar import Timar, TurnBatch
+from visavis.motion_space import MotionSpace
+from visavis.training.recipes import Recipe
+
+Floats = npt.NDArray[np.float32]
+MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
+EASE_FRAMES, EASE_OTHER = {"mouth": 4, "upper": 15}, 30  # frames in which a session's face grows out of the mean face
+STILL = 1e-3  # a channel whose values stay below this never moves: it is left out
+# Weight of a channel in its group; 1 where not named.  What closes and shapes the lips is seen first.
+CHANNEL_WEIGHT = {
+    "jawOpen": 4.0,
+    "mouthClose": 2.0,
+    "mouthFunnel": 2.0,
+    "mouthPucker": 2.0,
+    "mouthPressLeft": 2.0,
+    "mouthPressRight": 2.0,
+    "mouthRollLower": 2.0,
+    "mouthRollUpper": 2.0,
+    "mouthSmileLeft": 1.5,
+    "mouthSmileRight": 1.5,
+    "browInnerUp": 2.0,
+    "headPitch": 1.5,
+}
+
+
+@dataclass
+class Objective:
+    """The loss of a recipe; `scales` (2, C) weigh the squared first and second differences of each channel."""
+
+    recipe: Recipe
+    scales: Tensor
+
+    @classmethod
+    def measure(cls, recipe: Recipe, motions: Sequence[Floats], normalisation: Normalisation) -> "Objective":
+        """Scales from how the training motion moves, in normalised units."""
+        scales = []
+        for order in (1, 2):
+            squares = [np.square(np.diff(m, n=order, axis=0)).sum(axis=0, dtype=np.float64) for m in motions]
+            mean = np.sum(squares, axis=0) / sum(len(m) - order for m in motions) / normalisation.std**2
+            scales.append(1.0 / (mean + MOTION_FLOOR**2))
+        return cls(recipe, torch.from_numpy(np.stack(scales)).float())
+
+    def __call__(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Named scalars; "total" carries the gradient."""
+        if self.recipe.name == "paper":
+            terms = model.paper_loss(batch, generator)
+            return {"total": terms.total, **terms.mse, "variance": terms.vb}
+        return self._live(model, batch, generator)
+
+    def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
+        recipe, head, config = self.recipe, model.diffloss, model.config
+        batch = eased_in(model, batch)
+        clean = model.own_motion(batch)  # (B, F + L, C)
+        quiver = recipe.own_past_noise * torch.ones_like(model.motion_std)
+        z = model.condition_on(batch, self._noised(model, clean, quiver, generator))
+        # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
+        own = self._noised(model, clean, recipe.head_past_noise / self.scales[0].to(clean.device).sqrt(), generator)
+        before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
+        target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
+        rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
+        condition = model.head_condition(z, own).reshape(len(rows), -1)
+        embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
+        rows = rows.repeat(recipe.repeats, 1)
+        t = stratified_times(len(rows), recipe.repeats, generator)
+        noise = torch.randn(rows.shape, generator=generator, device=rows.device)
+        xt = head.noised(rows, t, noise)
+        x0, v = head.predict(xt, t, embedded)
+        error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
+        terms = self._errors(model, error)
+        bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
+        variance = bits.mean() * len(head.mask) / head.mask.sum()
+        total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * variance
+        return {"total": total, **terms, "variance": variance}
+
+    def _noised(self, model: Timar, own: Tensor, largest: Tensor, generator: torch.Generator) -> Tensor:
+        """The own past with white noise, its std drawn for each crop up to `largest` (C,)."""
+        share = torch.rand(len(own), 1, 1, generator=generator, device=own.device)
+        noise = torch.randn(own.shape, generator=generator, device=own.device)
+        return own + share * largest * noise * (model.motion_weight > 0)
+
+    def _errors(self, model: Timar, error: Tensor) -> dict[str, Tensor]:
+        """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group."""
+        squares = error.square().mean((0, 1))  # (C,)
+        smooth = torch.zeros_like(squares)
+        if model.config.denoise_target == "residual":
+            error = error * model.residual_scale
+        for order, scale in enumerate(self.scales.to(error.device), start=1):
+            smooth = smooth + scale * border_difference(error, order).square().mean((0, 1))
+        terms = {}
+        for name, channels in model.config.space.groups.items():
+            weight = model.motion_weight[list(channels)]
+            weight = weight / weight.sum().clamp_min(1e-9)
+            terms[name] = (squares[list(channels)] * weight).sum()
+            if self.recipe.smoothness > 0:
+                terms[f"{name}_moves"] = self.recipe.smoothness * (smooth[list(channels)] * weight).sum()
+        return terms
+
+
+def border_difference(error: Tensor, order: int) -> Tensor:
+    """Differences over frames of an error (N, F, C), the true frames before the turn counting as error 0."""
+    padded = torch.nn.functional.pad(error, (0, 0, order, 0))
+    return torch.diff(padded, n=order, dim=1)
+
+
+def stratified_times(n_rows: int, repeats: int, generator: torch.Generator) -> Tensor:
+    """Times 0..999 (n_rows,), the repeats of a row each in their own part of the range."""
+    part = torch.arange(repeats, device=generator.device).repeat_interleave(n_rows // repeats)
+    u = torch.rand(n_rows, generator=generator, device=generator.device)
+    return ((part + u) * N_STEPS / repeats).long().clamp(0, N_STEPS - 1)
+
+
+def eased_in(model: Timar, batch: TurnBatch) -> TurnBatch:
+    """Where a crop starts a session, the agent's motion grows out of the mean face, as it will at run time."""
+    config, n_frames = model.config, batch.agent_motion.shape[1]
+    frames = torch.arange(1, n_frames + 1, device=batch.agent_motion.device)[:, None]
+    lengths = torch.tensor([EASE_FRAMES.get(c, EASE_OTHER) for c in _group_of(config.space)], device=frames.device)
+    x = (frames / lengths).clamp(max=1.0)
+    share = torch.where(batch.previous_present[:, None, None], 1.0, x * x * (3 - 2 * x))  # (B, L, C)
+    motion = model.motion_mean + share * (batch.agent_motion - model.motion_mean)
+    return replace(batch, agent_motion=motion)
+
+
+def _group_of(space: MotionSpace) -> list[str]:
+    """The group of each channel."""
+    names = {c: name for name, channels in space.groups.items() for c in channels}
+    return [names[c] for c in range(len(space.channels))]
+
+
+def live_normalisation(motions: Sequence[Floats], config: ModelConfig) -> Normalisation:
+    """Measured over the training split, with channel weights; weight 0 also for what never moves."""
+    measured = Normalisation.measure(motions, config)
+    largest = np.max([np.abs(m).max(axis=0) for m in motions], axis=0)
+    named = np.array([CHANNEL_WEIGHT.get(name, 1.0) for name in config.space.channels])
+    return replace(measured, weight=np.where(largest < STILL, 0.0, measured.weight * named).astype(np.float32))

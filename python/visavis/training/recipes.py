@@ -1,0 +1,119 @@
+"""Training recipes: every number of a run that is not part of the model.
+
+`live_recipe` trains the default model in minutes to hours; `paper_recipe` is TIMAR's (reference: arXiv 2512.15340).
+"""
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from visavis.errors import InvalidArgument
+from visavis.model.config import ModelConfig, live_config, paper_config
+from visavis.training.crops import CropRecipe
+
+RECIPES = ("live", "paper")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimiser, schedule and loss of a run."""
+
+    name: str = "live"
+    crops: CropRecipe = field(default_factory=CropRecipe)
+    batch: int = 4  # crops a step and process
+    peak_rate: float = 1e-3
+    warmup: float = 0.02  # share of the run
+    schedule: str = "cosine"  # or "constant" after the warm-up
+    final_rate: float = 0.01  # of the peak, at the end of the cosine
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    clip: float = 1.0  # gradient norm
+    repeats: int = 4  # diffusion times drawn for each turn
+    own_past_noise: float = 0.1  # largest std of the noise on the agent's own past, drawn for each crop
+    head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
+    smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
+    variance_weight: float = 0.2  # of the variational term
+
+    def rate(self, progress: float) -> float:
+        """Learning rate at a progress in [0, 1]."""
+        import math
+
+        if progress < self.warmup:
+            return self.peak_rate * progress / self.warmup
+        if self.schedule == "constant":
+            return self.peak_rate
+        x = (progress - self.warmup) / max(1e-9, 1.0 - self.warmup)
+        share = self.final_rate + (1.0 - self.final_rate) * 0.5 * (1.0 + math.cos(math.pi * min(x, 1.0)))
+        return self.peak_rate * share
+
+
+def live_recipe() -> Recipe:
+    """24 s crops, cosine, EMA: the default model's."""
+    return Recipe()
+
+
+def paper_recipe() -> Recipe:
+    """8 s windows, random masks and user drop-out per token, constant rate; the rate goes with the batch."""
+    crops = CropRecipe(
+        seconds=8.0,
+        session_start=1.0,
+        user_motion_absent=0.0,
+        user_audio_absent=0.0,
+        both_absent=0.0,
+        switch=0.0,
+        normalise_audio=True,
+        augmentation=None,
+    )
+    return Recipe(
+        name="paper",
+        crops=crops,
+        batch=32,
+        peak_rate=1e-4 * 32 / 256,
+        warmup=0.25,
+        schedule="constant",
+        ema=0.9999,
+        clip=3.0,
+        own_past_noise=0.0,
+        smoothness=0.0,
+    )
+
+
+def recipe_and_config(name: str) -> tuple[Recipe, ModelConfig]:
+    """The recipe of that name with the model that it trains."""
+    if name not in RECIPES:
+        raise InvalidArgument(f"recipe {name!r} is unknown; known: {', '.join(RECIPES)}")
+    return (live_recipe(), live_config()) if name == "live" else (paper_recipe(), paper_config())
+
+
+def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> tuple[Recipe, ModelConfig]:
+    """`key=value` settings on the fields of the model, the recipe or its crops, typed as the field is."""
+    changes: dict[str, dict[str, Any]] = {"model": {}, "recipe": {}, "crops": {}}
+    targets: dict[str, ModelConfig | Recipe | CropRecipe] = {"model": config, "recipe": recipe, "crops": recipe.crops}
+    for setting in settings:
+        key, separator, text = setting.partition("=")
+        if not separator:
+            raise InvalidArgument(f"setting {setting!r}; expected key=value")
+        for place, target in targets.items():
+            if key in {f.name for f in fields(target)}:
+                changes[place][key] = _typed(key, text, getattr(target, key))
+                break
+        else:
+            known = sorted(f.name for target in targets.values() for f in fields(target))
+            raise InvalidArgument(f"setting {key!r} is unknown; known: {', '.join(known)}")
+    crops = replace(recipe.crops, **changes["crops"])
+    return replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
+
+
+def _typed(key: str, text: str, old: Any) -> Any:
+    """`text` as a value of the same type as `old`."""
+    try:
+        if isinstance(old, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(old, tuple):
+            kind = type(old[0]) if old else int
+            return tuple(kind(part) for part in text.split(",") if part)
+        if isinstance(old, int | float | str):
+            return type(old)(text)
+    except (KeyError, ValueError):
+        raise InvalidArgument(f"setting {key}={text}: expected a {type(old).__name__} such as {old}") from None
+    raise InvalidArgument(f"setting {key} cannot be set from text")

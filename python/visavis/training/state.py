@@ -1,0 +1,79 @@
+"""The state of a run on disk: weights, average, optimiser and clock in one file that cannot execute anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from visavis.errors import FileError, InvalidArgument
+from visavis.model.config import ModelConfig
+from visavis.model.normalisation import Normalisation
+from visavis.model.timar import Timar
+from visavis.training.ema import Ema
+
+FORMAT = 1
+
+
+@dataclass
+class RunState:
+    """A model in training and how far it has come."""
+
+    model: Timar
+    ema: Ema
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    elapsed_s: float = 0.0  # training time, all resumed parts together
+
+
+def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> None:
+    """Write the checkpoint beside `path` first, then rename it into place."""
+    document = {
+        "format": FORMAT,
+        "config": config.to_dict(),
+        "seed": seed,
+        "step": state.step,
+        "elapsed_s": state.elapsed_s,
+        "model": state.model.state_dict(),
+        "ema": state.ema.weights,
+        "optimizer": state.optimizer.state_dict(),
+    }
+    temporary = path.with_suffix(".part")
+    torch.save(document, temporary)
+    temporary.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The document of a checkpoint; never unpickles anything but tensors and plain values."""
+    if not path.is_file():
+        raise FileError(f"{path}: no such checkpoint; start the run without --resume")
+    try:
+        document: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises several kinds for a damaged file
+        raise FileError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
+    if document.get("format") != FORMAT:
+        raise InvalidArgument(f"{path}: checkpoint format {document.get('format')}; expected {FORMAT}")
+    return document
+
+
+def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed: int) -> None:
+    """Put a checkpoint into a fresh state; the configuration and the seed must be the same."""
+    found = ModelConfig.from_dict(document["config"])
+    if found != config:
+        theirs, ours = found.to_dict(), config.to_dict()
+        changed = ", ".join(f"{k} {theirs[k]} (now {ours[k]})" for k in ours if theirs[k] != ours[k])
+        raise InvalidArgument(f"resume: the checkpoint's model differs: {changed}; use the same settings")
+    if document["seed"] != seed:
+        raise InvalidArgument(f"resume: the checkpoint's seed is {document['seed']}, now {seed}; use the same seed")
+    state.model.load_state_dict(document["model"])
+    state.ema.weights = document["ema"]
+    state.optimizer.load_state_dict(document["optimizer"])
+    state.step, state.elapsed_s = document["step"], document["elapsed_s"]
+
+
+def normalisation_of(document: dict[str, Any]) -> Normalisation:
+    """The normalisation that a checkpoint was trained with."""
+    weights = document["model"]
+    mean, std, weight = (weights[f"motion_{part}"].numpy() for part in ("mean", "std", "weight"))
+    scale = weights["residual_scale"].numpy() if "residual_scale" in weights else None
+    return Normalisation(mean, std, weight, scale)

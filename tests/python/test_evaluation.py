@@ -1,0 +1,149 @@
+"""Events, checks and the report, on motions whose answers are known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conversations import write_data_set
+
+from visavis.data.dualtalk import Person
+from visavis.errors import InvalidArgument
+from visavis.evaluation import events
+from visavis.evaluation.checks import Check, Clip, all_checks, performer_checks, performer_rates
+from visavis.evaluation.report import write_report
+from visavis.evaluation.run import choose, evaluate
+from visavis.motion_space import ARKIT55
+
+JAW, PITCH, SMILE = ARKIT55.index("jawOpen"), events.PITCH, list(events.SMILE)
+PRESS = [ARKIT55.index("mouthPressLeft"), ARKIT55.index("mouthPressRight")]
+
+
+def person(n_frames: int = 500, speaking: bool = False, **labels: np.ndarray) -> Person:
+    flags = np.full(n_frames, speaking)
+    motion = np.zeros((n_frames, 55), dtype=np.float32)
+    return Person(np.zeros(n_frames * 640, np.float16), motion, {"speaking": flags, **labels})
+
+
+def nod_at(motion: np.ndarray, frame: int, degrees: float = 3.0) -> None:
+    """Two cycles at 3 Hz, `degrees` peak to peak."""
+    n = np.arange(17)
+    motion[frame : frame + 17, PITCH] += np.radians(degrees / 2) * np.sin(2 * np.pi * 3 * n / 25)
+
+
+def test_nods_are_counted_by_size_and_band() -> None:
+    motion = np.zeros((500, 55))
+    nod_at(motion, 110)
+    nod_at(motion, 210, degrees=0.8)
+    motion[300:350, PITCH] += np.radians(6) * np.sin(2 * np.pi * 0.2 * np.arange(50) / 25)  # slow drift
+    assert events.nods(motion, [100, 200, 315]).tolist() == [True, False, False]
+
+
+def test_smiles_are_rises_not_levels() -> None:
+    motion = np.zeros((500, 55))
+    motion[:150, SMILE] = 0.5
+    motion[210:, SMILE] = 0.2
+    assert events.smiles(motion, [100, 200, 300]).tolist() == [False, True, False]
+
+
+def test_listening_moments_need_a_silent_agent() -> None:
+    agent = person()
+    agent.labels["speaking"][110:120] = True
+    user = person(phrase_end=np.array([0.2, 4.0, 8.0, 19.9], np.float32))
+    assert events.listening_moments(agent, user, 500) == [200]
+    quiet = events.silent_frames(agent, 500)
+    assert 84 in quiet and 86 not in quiet and 119 not in quiet and 120 in quiet
+
+
+def test_closures_within_a_frame_and_false_ones() -> None:
+    labels = {
+        "phone_label": np.array(["P", "B", "AA1", "AA"]),
+        "phone_start": np.array([1.0, 2.0, 3.0, 4.0], np.float32),
+        "phone_end": np.array([1.08, 2.08, 3.16, 4.16], np.float32),
+    }
+    motion = np.zeros((200, 55), dtype=np.float32)
+    motion[:, JAW] = 0.4
+    for frame in (27, 102):  # one frame after the middle of the P; in the last vowel
+        motion[frame, JAW] = 0.0
+        motion[frame, PRESS] = 0.6
+    count = events.closures(motion, person(200, **labels))
+    assert (count.bilabials, count.closed, count.vowels, count.falsely_closed) == (2, 1, 2, 1)
+    assert count.jaw_sum == pytest.approx(0.4)
+
+
+def test_power_is_taken_by_band() -> None:
+    time = np.arange(1000) / 25
+    hz, power = events.spectrum(np.sin(2 * np.pi * 3 * time))
+    assert events.power_between(hz, power, events.SLOW_BAND_HZ) == pytest.approx(0.5, rel=0.02)
+    assert events.power_between(hz, power, events.FAST_BAND_HZ) < 1e-6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data_set(tmp_path_factory.mktemp("talks"), n_dialogues=3, seconds=30)
+
+
+def test_an_evaluation_of_a_perfect_and_of_a_frozen_model(data: Path, tmp_path: Path) -> None:
+    from visavis.data.dualtalk import read_split
+
+    truths = [a.motion for d in read_split(data, "test", ARKIT55).dialogues for a, _ in d.roles()]
+    calls = []
+
+    def perfect(clips: list) -> list[np.ndarray]:
+        calls.append(len(clips))
+        shift = 0 if len(calls) == 1 else 1  # the controls get another clip's performance
+        return [truths[(i + shift) % len(truths)] for i in range(len(clips))]
+
+    mean_face = np.mean(np.concatenate(truths), axis=0)
+    result = evaluate(perfect, data, "test", ARKIT55, mean_face)
+    assert calls == [6, 6, 6]
+    checks = {c.name: c for c in result.checks}
+    assert checks["mouth error / mean face"].value == 0 and checks["mouth error / mean face"].passed
+    assert checks["rms second difference, mouth"].value == pytest.approx(1.0)
+    assert result.metrics["model"]["mse_mouth"] == 0 < result.metrics["another agent's voice"]["mse_mouth"]
+    text = write_report(result, tmp_path / "report", {"model": "perfect"})
+    assert "| mouth error / mean face | <= 0.7 | 0 | yes |" in text
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["about"]["clips"] == 6
+    for plot in ("curves_1.png", "spectra.png"):
+        assert (tmp_path / "report" / plot).stat().st_size > 10_000
+
+
+def listening_clips(answer: bool) -> list[Clip]:
+    """Clips in which the performer nods and smiles after every phrase of the user; the model does if `answer`."""
+    clips = []
+    for i in range(4):
+        ends = np.arange(3.0, 16.0, 3.0) + 0.4 * i
+        labels = {"phone_label": np.array([]), "phone_start": np.array([]), "phone_end": np.array([])}
+        agent = person(**labels)
+        for end in ends:
+            nod_at(agent.motion, round(end * 25) + 5)
+            agent.motion[round(end * 25) + 5 :, SMILE] += 0.2
+            agent.motion[round(end * 25) + 30 :, SMILE] -= 0.2
+        motion = agent.motion.copy() if answer else np.zeros_like(agent.motion)
+        user = person(phrase_end=ends.astype(np.float32))
+        clips.append(Clip(str(i), agent, user, motion, np.zeros_like(motion), np.zeros_like(motion)))
+    return clips
+
+
+def by_name(checks: list[Check], word: str) -> Check:
+    return next(c for c in checks if word in c.name)
+
+
+def test_listening_compares_with_another_users_voice() -> None:
+    clips = listening_clips(answer=True)
+    mean_face = np.zeros(55, np.float32)
+    for name in ("nods", "smiles"):
+        assert by_name(all_checks(clips, mean_face), name).passed
+        assert not by_name(all_checks(listening_clips(answer=False), mean_face), name).passed
+    assert performer_rates(events.nods, clips)[0] == 1.0
+    assert by_name(performer_checks(clips, mean_face), "smiles").value > 1
+
+
+def test_clips_are_spread_over_the_split(data: Path) -> None:
+    from visavis.data.dualtalk import read_split
+
+    dialogues = read_split(data, "test", ARKIT55).dialogues
+    assert len(choose(dialogues, None)) == 3
+    assert [d.name for d in choose(dialogues, 1.0)] == ["talk0"]
+    with pytest.raises(InvalidArgument, match="at least 2 conversations"):
+        evaluate(lambda clips: [np.zeros((750, 55))] * len(clips), data, "test", ARKIT55, np.zeros(55), minutes=1.0)

@@ -1,0 +1,228 @@
+"""Crops, augmentation, recipes, the average, and a run that resumes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conversations import write_data_set
+
+from visavis.constants import SAMPLES_PER_FRAME
+from visavis.data.dualtalk import Dialogue, Person
+from visavis.errors import FileError, InvalidArgument
+from visavis.export.gguf import load_gguf
+from visavis.model.config import ModelConfig, live_config
+from visavis.training.augment import Augmentation, augment_voice
+from visavis.training.crops import CropRecipe, CropSampler
+from visavis.training.ema import Ema
+from visavis.training.loop import Run, train
+from visavis.training.objective import border_difference, stratified_times
+from visavis.training.recipes import Recipe, apply_settings, live_recipe, paper_recipe, recipe_and_config
+
+PLAIN = CropRecipe(
+    seconds=4.0,
+    session_start=0.0,
+    user_motion_absent=0.0,
+    user_audio_absent=0.0,
+    both_absent=0.0,
+    switch=0.0,
+    augmentation=None,
+)
+TINY = dict(width=32, depth=1, heads=2, token_width=16, head_width=24, head_depth=1, context_turns=4, speech_width=16)
+
+
+def tiny_config() -> ModelConfig:
+    return live_config(**TINY, conv_widths=(16, 16, 16, 16), mel_bands=16)
+
+
+def counting_dialogue(n_frames: int = 300) -> Dialogue:
+    """Audio and motion that hold the number of their frame: the agent's positive, the user's negative."""
+    frames = np.arange(n_frames, dtype=np.float32)
+    persons = [
+        Person(np.repeat(sign * frames, SAMPLES_PER_FRAME).astype(np.float16), np.tile(sign * frames[:, None], (1, 55)))
+        for sign in (1.0, -1.0)
+    ]
+    return Dialogue("count", (persons[0], persons[1]))
+
+
+def crops(recipe: CropRecipe, n: int = 40) -> list[dict[str, np.ndarray]]:
+    sampler = CropSampler([counting_dialogue()], live_config(), recipe, seed=3)
+    return [sampler.crop(np.random.default_rng([3, 0, 0, i])) for i in range(n)]
+
+
+def test_streams_of_a_crop_belong_together() -> None:
+    config = live_config()
+    for crop in crops(PLAIN):
+        agent, user = np.abs(crop["agent_motion"][:, 0]), np.abs(crop["user_motion"][:, 0])
+        assert len(agent) == 100 and (np.diff(agent) == 1).all()
+        start = int(agent[0])
+        lagged = np.arange(start - config.user_lag_frames, start - config.user_lag_frames + 100)
+        np.testing.assert_array_equal(user, np.maximum(lagged, 0))
+        np.testing.assert_array_equal(crop["user_motion_present"], lagged >= 0)
+        heard = np.abs(crop["agent_audio"][config.context_samples :: SAMPLES_PER_FRAME])
+        expected = np.arange(start, start + 102)
+        np.testing.assert_array_equal(heard, np.where(expected < 300, expected, 0))
+        heard = np.abs(crop["user_audio"][config.context_samples :: SAMPLES_PER_FRAME])
+        np.testing.assert_array_equal(heard, np.maximum(lagged, 0))
+        assert crop["previous_present"] == (start >= 5)
+        if start >= 5:
+            np.testing.assert_array_equal(np.abs(crop["previous_motion"][:, 0]), np.arange(start - 5, start))
+
+
+def test_a_session_start_has_no_past() -> None:
+    config = live_config()
+    starts = []
+    for crop in crops(replace(PLAIN, session_start=1.0)):
+        starts.append(abs(float(crop["agent_motion"][0, 0])))
+        assert not crop["previous_present"] and not crop["previous_motion"].any()
+        assert not crop["agent_audio"][: config.context_samples].any()
+        silent = config.context_samples + config.user_lag_frames * SAMPLES_PER_FRAME
+        assert not crop["user_audio"][:silent].any() and crop["user_audio"][silent + SAMPLES_PER_FRAME :].any()
+        assert not crop["user_motion_present"][:7].any() and crop["user_motion_present"][7:].all()
+    assert 5 < sum(s == 0 for s in starts) < 35  # about half at the recording's own start
+
+
+def test_absent_streams_switch_at_turn_borders() -> None:
+    absent = replace(PLAIN, user_motion_absent=1.0, user_audio_absent=1.0)
+    for crop in crops(absent, 5):
+        assert not crop["user_audio"].any() and not crop["user_motion_present"].any()
+        assert not crop["user_motion"].any()
+    for crop in crops(replace(PLAIN, switch=1.0)):
+        present = crop["user_motion_present"]
+        changes = np.flatnonzero(np.diff(present[7:])) + 8
+        assert len(changes) <= 1 and all(c % 5 == 0 for c in changes)
+
+
+def test_batches_are_a_function_of_seed_and_step() -> None:
+    sampler = CropSampler([counting_dialogue()], live_config(), CropRecipe(seconds=4.0), seed=3)
+    again = CropSampler([counting_dialogue()], live_config(), CropRecipe(seconds=4.0), seed=3)
+    first, second = sampler.batch(7, 3), again.batch(7, 3)
+    pairs = zip(vars(first).values(), vars(second).values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs if a is not None)
+    assert not torch.equal(first.agent_audio, sampler.batch(8, 3).agent_audio)
+    assert not torch.equal(first.agent_audio[0], first.agent_audio[1])
+
+
+def test_recordings_too_short_for_a_crop_are_refused() -> None:
+    with pytest.raises(InvalidArgument, match="600 frames"):
+        CropSampler([counting_dialogue()], live_config(), CropRecipe(), seed=1)
+
+
+def test_augmentation_moves_nothing_in_time() -> None:
+    voice = np.zeros(16000, dtype=np.float32)
+    voice[8000] = 1.0
+    everything = Augmentation(
+        noise_db=(-80, -70),
+        equaliser_probability=1,
+        low_pass_probability=1,
+        high_pass_probability=1,
+        reverb_probability=1,
+    )
+    for seed in range(8):
+        heard = augment_voice(voice, np.zeros_like(voice), np.random.default_rng(seed), everything)
+        assert heard.shape == voice.shape and heard.dtype == np.float32
+        assert abs(int(np.abs(heard).argmax()) - 8000) <= 2
+
+
+def test_noise_has_the_level_that_was_asked_for() -> None:
+    silence = np.zeros(48000, dtype=np.float32)
+    noise = Augmentation(noise_db=(-40, -40), noise_probability=1)
+    heard = augment_voice(silence, silence, np.random.default_rng(1), replace(noise, reverb_probability=0))
+    filtered = 20 * np.log10(heard.std())
+    assert filtered == pytest.approx(-40, abs=0.5)
+
+
+def test_times_are_stratified_and_borders_count() -> None:
+    t = stratified_times(400, 4, torch.Generator().manual_seed(0))
+    assert t.min() >= 0 and t.max() <= 999
+    for repeat in range(4):
+        part = t[repeat * 100 : (repeat + 1) * 100]
+        assert (part >= 250 * repeat).all() and (part < 250 * (repeat + 1)).all()
+    error = torch.ones(1, 5, 1)
+    assert border_difference(error, 1).flatten().tolist() == [1, 0, 0, 0, 0]
+    assert border_difference(error, 2).flatten().tolist() == [1, -1, 0, 0, 0]
+
+
+def test_average_starts_fast_and_ends_slow() -> None:
+    model = torch.nn.Linear(1, 1, bias=False)
+    ema = Ema(model, 0.999)
+    assert ema.decay(0) == pytest.approx(0.1) and ema.decay(10**6) == 0.999
+    before = model.weight.item()
+    with torch.no_grad():
+        model.weight.fill_(before + 1)
+    ema.update(model, 0)
+    assert ema.averaged(model).weight.item() == pytest.approx(before + 0.9)
+    assert model.weight.item() == pytest.approx(before + 1)
+
+
+def test_settings_reach_model_recipe_and_crops() -> None:
+    settings = ["width=128", "heads=4", "seconds=8", "conv_kernels=3,3,3,3", "batch=2"]
+    recipe, config = apply_settings(*recipe_and_config("live"), settings)
+    assert (config.width, recipe.crops.seconds, recipe.batch) == (128, 8.0, 2)
+    assert config.conv_kernels == (3, 3, 3, 3)
+    for wrong in ("width", "wide=3", "width=x", "augmentation=1"):
+        with pytest.raises(InvalidArgument):
+            apply_settings(live_recipe(), live_config(), [wrong])
+
+
+def test_rates_warm_up_and_fall() -> None:
+    live, paper = live_recipe(), paper_recipe()
+    assert live.rate(0.0) == 0.0 and live.rate(live.warmup) == pytest.approx(live.peak_rate)
+    assert live.rate(1.0) == pytest.approx(live.final_rate * live.peak_rate)
+    assert paper.rate(0.3) == paper.rate(1.0) == paper.peak_rate == pytest.approx(1e-4 * paper.batch / 256)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data_set(tmp_path_factory.mktemp("talks"), n_dialogues=2, seconds=6)
+
+
+def small_run(data: Path, out: Path, steps: int, **changes: object) -> Run:
+    recipe = replace(Recipe(), batch=2, repeats=2, crops=replace(CropRecipe(), seconds=2.0))
+    run = Run(data=data, out=out, recipe=recipe, config=tiny_config(), steps=steps, seed=5, precision="f32")
+    return replace(run, **changes)  # type: ignore[arg-type]
+
+
+def test_a_run_writes_what_it_promises(data: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    path = train(small_run(data, tmp_path / "run", 12), said.append)
+    model = load_gguf(path)
+    assert model.config == tiny_config()
+    assert float(model.motion_weight[model.config.space.index("eyeBlinkLeft")]) == 0.0
+    assert any("validation total" in line for line in said)
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    with pytest.raises(InvalidArgument, match="holds a run already"):
+        train(small_run(data, tmp_path / "run", 12), said.append)
+
+
+def test_a_resumed_run_equals_an_unbroken_one(data: Path, tmp_path: Path) -> None:
+    whole = load_gguf(train(small_run(data, tmp_path / "whole", 8), lambda text: None))
+    stopped = small_run(data, tmp_path / "parts", 8)
+    with pytest.raises(KeyboardInterrupt):
+        train(replace(stopped, save_minutes=0.0), _interrupt_at("checkpoint at step 4"))
+    resumed = load_gguf(train(replace(stopped, resume=True), lambda text: None))
+    for (name, a), (_, b) in zip(whole.named_parameters(), resumed.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def _interrupt_at(words: str):  # type: ignore[no-untyped-def]
+    def say(text: str) -> None:
+        if words in text:
+            raise KeyboardInterrupt
+
+    return say
+
+
+def test_resuming_something_else_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="no such checkpoint"):
+        train(small_run(data, tmp_path / "none", 4, resume=True), lambda text: None)
+    train(small_run(data, tmp_path / "run", 2), lambda text: None)
+    with pytest.raises(InvalidArgument, match="width 32"):
+        wide = tiny_config().with_options(width=64)
+        train(small_run(data, tmp_path / "run", 4, resume=True, config=wide), lambda text: None)
+    with pytest.raises(InvalidArgument, match="seed is 5, now 6"):
+        train(small_run(data, tmp_path / "run", 4, resume=True, seed=6), lambda text: None)
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"junk")
+    with pytest.raises(FileError, match="not a readable checkpoint"):
+        train(small_run(data, tmp_path / "run", 4, resume=True), lambda text: None)
