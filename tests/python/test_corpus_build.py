@@ -16,7 +16,7 @@ from visavis.data.corpus.visemes import closure_frame, lips_shut
 from visavis.errors import FileError, InvalidArgument
 from visavis.motion_space import ARKIT55
 
-HOURS, SEED, VOICES = 0.012, 5, ("espeak",)
+HOURS, SEED, VOICES = 0.006, 5, ("espeak",)
 
 
 @pytest.fixture(scope="module")

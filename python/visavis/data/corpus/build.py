@@ -95,12 +95,18 @@ def build(
     tasks = plan_tasks(plan, folder)
     done = {task.name: json.loads(task.receipt.read_text()) for task in tasks if task.receipt.exists()}
     open_tasks = [task for task in tasks if task.name not in done]
-    for name, receipt in _run(open_tasks, workers):
-        done[name] = receipt
-        if progress is not None:
-            progress(len(done), len(tasks), sum(r["statistics"]["seconds"] for r in done.values()) / 3600.0)
-    description = _describe(plan, tasks, done)
-    layout.write_text(folder / "corpus.json", json.dumps(description, indent=1) + "\n")
+    try:
+        for name, receipt in _run(open_tasks, workers):
+            done[name] = receipt
+            if progress is not None:
+                progress(len(done), len(tasks), sum(r["statistics"]["seconds"] for r in done.values()) / 3600.0)
+        description = _describe(plan, tasks, done)
+        layout.write_text(folder / "corpus.json", json.dumps(description, indent=1) + "\n")
+    except OSError as error:
+        raise FileError(
+            f"{error.filename or folder}: {error.strerror or error}; expected space and rights to write there "
+            f"(an hour takes about 0.7 GB); the same command goes on from here"
+        ) from None
     return description
 
 
@@ -125,6 +131,8 @@ def _claim(folder: Path, plan: Plan) -> None:
             )
         for name in (*SPLITS, "bank", "done"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+            for part in (folder / name).rglob(".*"):  # left by a build that was killed while writing
+                part.unlink()
         layout.write_text(path, text)
     except OSError as error:
         if isinstance(error, FileError):
