@@ -167,6 +167,7 @@ void register_session(py::module_& module) {
         .def("push_user_motion", &push_motion, py::arg("values"), py::arg("time_ns") = py::none())
         .def("advance", &Session::advance, py::arg("now_ns"), Unlocked())
         .def("cancel", &Session::cancel, py::arg("from_ns"), Unlocked())
+        .def("set_temperature", &Session::set_temperature, py::arg("temperature"))
         .def("end", &Session::end, Unlocked())
         .def("poll", &poll, py::arg("max_frames"))
         .def_property_readonly("delay_ns", &Session::delay_ns)

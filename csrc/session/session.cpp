@@ -109,6 +109,11 @@ std::int64_t Session::cancel(std::int64_t from_ns) {
     return n;
 }
 
+void Session::set_temperature(float temperature) {
+    check_range("temperature", temperature, 0, 10);
+    config_.temperature = temperature;
+}
+
 void Session::end() {
     if (ended_) return;
     user_.finish();

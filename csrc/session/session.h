@@ -58,6 +58,7 @@ class Session {
     std::int64_t push_user_motion(std::span<const float> values, Time time_ns = {});  // (n, C)
     void advance(std::int64_t now_ns);          // session clock; puts the session into the clock drive
     std::int64_t cancel(std::int64_t from_ns);  // barge-in; returns how many frames were withdrawn
+    void set_temperature(float temperature);    // from the next turn on
     void end();                                 // nothing more will be pushed; poll gives out the rest
     // Copies frames and their values (n, C) into the caller's memory; returns how many.
     std::size_t poll(std::span<Frame> frames, std::span<float> values);

@@ -94,8 +94,40 @@ class Session:
     def push_user_motion(self, values: npt.NDArray[np.float32], time_ns: int | None = None) -> int: ...
     def advance(self, now_ns: int) -> None: ...
     def cancel(self, from_ns: int) -> int: ...
+    def set_temperature(self, temperature: float) -> None: ...
     def end(self) -> None: ...
     def poll(
         self, max_frames: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16], npt.NDArray[np.float32]]: ...
     def stats(self) -> dict[str, Any]: ...
+
+# wire.cpp
+class wire:  # noqa: N801  (a submodule)
+    FLAG_TIMED: int
+    FLAG_END: int
+    HEADER_BYTES: int
+    MAX_MESSAGE_BYTES: int
+    @staticmethod
+    def encode(
+        magic: str,
+        head: str,
+        values: npt.NDArray[np.float32] | None = None,
+        *,
+        units: Sequence[str] = (),
+        json: str = "",
+        dtype: str = "f32",
+        flags: int = 1,
+        schema_hash: int = 0,
+        sequence: int = 0,
+        frame: int = 0,
+        presentation_ns: int = 0,
+        publish_ns: int = 0,
+        epoch: int = 0,
+        state: int = 0,
+        channels: int | None = None,
+        rate: int = 0,
+    ) -> bytes: ...
+    @staticmethod
+    def decode(packet: bytes, units: Sequence[str] | None = None) -> dict[str, Any]: ...
+    @staticmethod
+    def schema_hash(names: Sequence[str], units: Sequence[str]) -> int: ...

@@ -18,6 +18,7 @@ be used from several threads.
 
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
@@ -200,6 +201,11 @@ class Session:
         with self._lock:
             return int(self._open().cancel(start))
 
+    def set_temperature(self, temperature: float) -> None:
+        """Scale the noise of the denoising steps from the next turn on."""
+        with self._lock:
+            self._open().set_temperature(temperature)
+
     def end(self) -> None:
         """Nothing more will be pushed: the shorter voice is padded with silence, `poll` gives out what is left."""
         with self._lock:
@@ -261,12 +267,14 @@ def animate(
     seed: int = 0,
     temperature: float = 1.0,
     guidance: float = 1.0,
+    progress: Callable[[float], object] | None = None,
     **engine_options: Any,
 ) -> Motion:
     """The motion of the agent for a whole conversation.
 
     `agent` and `user` are audio files or (samples, rate); either may be None.  The shorter one is padded with silence.
     `user_motion` is the user's face: a motion file, or frames (n, C) at 25 fps.  `model` is a loaded model or a file.
+    `progress` is told the share that is done, 0 to 1.
     """
     if agent is None and user is None:
         raise InvalidArgument("animate: neither agent nor user audio was given; expected at least one")
@@ -289,6 +297,8 @@ def animate(
             if face is not None and len(rows := face[start * FRAME_RATE : (start + CHUNK_SECONDS) * FRAME_RATE]):
                 session.push_user_motion(rows)
             parts.append(session._poll_arrays(None))
+            if progress is not None:
+                progress(min(1.0, (start + CHUNK_SECONDS) / seconds))
         session.end()
         parts.append(session._poll_arrays(None))
     time_ns = np.concatenate([part[1] for part in parts])
