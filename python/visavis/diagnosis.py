@@ -92,7 +92,7 @@ def _model_file(model: Path | None) -> Check:
 
         path = model_path(model)
         import_module("visavis._core").ModelFile(str(path))
-    except (Error, ImportError) as error:
+    except (Error, ImportError, AttributeError) as error:
         return Check("model file", "fail", _short(error), "give a model file with --model")
     return Check("model file", "ok", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
 
@@ -100,16 +100,15 @@ def _model_file(model: Path | None) -> Check:
 def _engine(name: str, model: Path | None) -> Check:
     try:
         turn_ms, length_ms, isa = _time_turns(name, model)
-    except (Error, ImportError, RuntimeError) as error:
+    except (Error, ImportError, AttributeError, RuntimeError) as error:  # AttributeError: an old native module
         missing_torch = name == "torch" and isinstance(error, ImportError)
         remedy = "pip install 'visavis[train]' (only for training and comparison)" if missing_torch else ""
         return Check(f"engine {name}", "fail" if name == "cpu" else "warn", _short(error), remedy)
     factor = turn_ms / length_ms
     status = "ok" if factor < 0.5 else "warn"
     remedy = "" if status == "ok" else "fewer --steps, or a faster machine: this is too slow for a live head"
-    return Check(
-        f"engine {name}", status, f"{turn_ms:.1f} ms a turn of {frame_ms:.0f} ms ({factor:.3f} of real time)", remedy
-    )
+    found = f"{isa}{turn_ms:.1f} ms for a turn of {length_ms:.0f} ms ({factor:.3f} of real time)"
+    return Check(f"engine {name}", status, found, remedy)
 
 
 def _time_turns(name: str, model: Path | None) -> tuple[float, float, str]:
