@@ -33,7 +33,8 @@ class AudioQueue:
         self.dropped_s = 0.0
 
     def push(self, samples: NDArray[np.float32], rate: int, start_ns: int) -> None:
-        """Append audio that starts at `start_ns`."""
+        """Queue audio that starts at `start_ns`; what was queued for that time or later is replaced."""
+        self.cut(start_ns)
         length_s = len(samples) / rate
         if self.waiting_s + length_s > LONGEST_WAIT_S:
             self.dropped_s += length_s
@@ -50,8 +51,9 @@ class AudioQueue:
 
     def cut(self, from_ns: int) -> None:
         """Forget what starts at or after `from_ns`."""
-        self._waiting = deque(chunk for chunk in self._waiting if chunk.time_ns < from_ns)
-        self.waiting_s = sum(len(chunk.samples) / chunk.rate for chunk in self._waiting)
+        while self._waiting and self._waiting[-1].time_ns >= from_ns:
+            chunk = self._waiting.pop()
+            self.waiting_s -= len(chunk.samples) / chunk.rate
 
 
 def _frames(samples: NDArray[np.float32], rate: int, start_ns: int) -> Iterator[Chunk]:

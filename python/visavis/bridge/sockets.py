@@ -5,6 +5,7 @@ bounded and closing never waits for a peer.
 """
 
 import ipaddress
+import random
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -13,7 +14,11 @@ import zmq
 from visavis.errors import InvalidArgument, StateError
 
 DEFAULT_PORT = 5570
+HIGHEST_PORT = 65_533
+ANY_PORTS = (15_000, 30_000)
+TRIES = 50
 LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = "0.0.0.0"
 LARGEST_MESSAGE = 64 * 1024  # bytes: what the protocol allows
 LARGEST_READ = 1024 * 1024  # bytes: beyond it ZeroMQ drops the peer; up to it we count the message and go on
 PUBLISH_QUEUE = 2_000  # messages waiting for one slow subscriber; the rest are dropped for it alone (gaps in sequence)
@@ -22,60 +27,68 @@ INPUT_QUEUE = 500  # messages waiting from one sender; a faster one is held up
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a server listens."""
+    """Where a server listens: three ports in a row."""
 
     bind: str = LOOPBACK
     motion: int = DEFAULT_PORT
-    control: int = DEFAULT_PORT + 1
-    input: int = DEFAULT_PORT + 2
-
-    def endpoint(self, port: int) -> str:
-        """The address to connect to from this machine."""
-        host = LOOPBACK if self.bind in ("0.0.0.0", "*") else self.bind
-        return f"tcp://{host}:{port}"
 
     @property
-    def motion_endpoint(self) -> str:
-        """Address of the motion socket."""
-        return self.endpoint(self.motion)
+    def control(self) -> int:
+        """Port of the control socket."""
+        return self.motion + 1
 
     @property
-    def control_endpoint(self) -> str:
-        """Address of the control socket."""
-        return self.endpoint(self.control)
+    def input(self) -> int:
+        """Port of the input socket."""
+        return self.motion + 2
 
     @property
-    def input_endpoint(self) -> str:
-        """Address of the input socket."""
-        return self.endpoint(self.input)
+    def endpoint(self) -> str:
+        """The address of the motion socket, to connect to from this machine."""
+        return f"tcp://{LOOPBACK if self.bind == ANY_ADDRESS else self.bind}:{self.motion}"
 
 
 class ServerSockets:
-    """Context and sockets; use in a `with` block.  One thread at a time."""
+    """Context and sockets; use in a `with` block.  One thread at a time.  Port 0: any three free ports in a row."""
 
     def __init__(self, bind: str = LOOPBACK, port: int = DEFAULT_PORT, *, insecure: bool = False) -> None:
         address = checked_address(bind, insecure)
-        if port and not 1024 <= port <= 65_533:
-            raise InvalidArgument(f"port {port}: expected 1024 to 65533 (control and input take the next two), or 0")
+        if port and not 1024 <= port <= HIGHEST_PORT:
+            raise InvalidArgument(
+                f"port {port}: expected 1024 to {HIGHEST_PORT} (control and input take the next two), or 0"
+            )
         self._context = zmq.Context()
         try:
-            self.motion = self._socket(zmq.PUB, send_queue=PUBLISH_QUEUE)
-            self.control = self._socket(zmq.ROUTER)
-            self.input = self._socket(zmq.ROUTER)
-            sockets = (self.motion, self.control, self.input)
-            wanted = [port + i if port else 0 for i in range(3)]
-            self.ports = Ports(address, *map(_bind, sockets, [address] * 3, wanted))
+            self.motion, self.control, self.input = self._bind_any(address) if not port else self._bind(address, port)
         except BaseException:
             self._context.destroy(linger=0)
             raise
+        bound = int(self.motion.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])
+        self.ports = Ports(address, bound)
 
-    def _socket(self, kind: int, send_queue: int = INPUT_QUEUE) -> "zmq.Socket[bytes]":
-        socket = self._context.socket(kind)
-        socket.linger = 0
-        socket.sndhwm = send_queue
-        socket.rcvhwm = INPUT_QUEUE
-        socket.maxmsgsize = LARGEST_READ
-        return socket
+    def _bind_any(self, address: str) -> "list[zmq.Socket[bytes]]":
+        for _ in range(TRIES):
+            port = random.randrange(*ANY_PORTS, 3)  # below the range that systems give out to outgoing connections
+            try:
+                return self._bind(address, port)
+            except StateError:
+                continue
+        raise StateError(f"no three free ports in a row among {ANY_PORTS[0]} to {ANY_PORTS[1]}; choose with --port")
+
+    def _bind(self, address: str, port: int) -> "list[zmq.Socket[bytes]]":
+        sockets = [self._context.socket(kind) for kind in (zmq.PUB, zmq.ROUTER, zmq.ROUTER)]
+        try:
+            for offset, socket in enumerate(sockets):
+                socket.linger = 0
+                socket.sndhwm = PUBLISH_QUEUE if offset == 0 else INPUT_QUEUE
+                socket.rcvhwm = INPUT_QUEUE
+                socket.maxmsgsize = LARGEST_READ
+                _bind_port(socket, address, port + offset)
+        except BaseException:
+            for socket in sockets:
+                socket.close(linger=0)
+            raise
+        return sockets
 
     def close(self) -> None:
         """Close the sockets, then the context and its thread."""
@@ -92,7 +105,7 @@ class ServerSockets:
 
 def checked_address(bind: str, insecure: bool) -> str:
     """The numeric address; raises InvalidArgument for names, and for addresses that others can reach."""
-    text = {"localhost": LOOPBACK, "*": "0.0.0.0"}.get(bind, bind)
+    text = {"localhost": LOOPBACK, "*": ANY_ADDRESS}.get(bind, bind)
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -107,13 +120,12 @@ def checked_address(bind: str, insecure: bool) -> str:
     return text
 
 
-def _bind(socket: "zmq.Socket[bytes]", address: str, port: int) -> int:
+def _bind_port(socket: "zmq.Socket[bytes]", address: str, port: int) -> None:
     try:
-        socket.bind(f"tcp://{address}:{port or '*'}")
+        socket.bind(f"tcp://{address}:{port}")
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
             raise StateError(
                 f"port {port} on {address}: in use by another program; stop it or choose another with --port"
             ) from None
         raise StateError(f"port {port} on {address}: cannot be bound ({error.strerror})") from None
-    return int(socket.getsockopt_string(zmq.LAST_ENDPOINT).rsplit(":", 1)[1])

@@ -1,0 +1,144 @@
+"""A client's way in: control requests and inputs to a server, in Python.
+
+with Client("tcp://127.0.0.1:5570") as client:
+    client.request("open", head="npc")
+    client.send_agent_audio("npc", samples, rate=24_000)
+"""
+
+import json
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from visavis.bridge import wire
+from visavis.bridge.sockets import LARGEST_READ
+from visavis.errors import InvalidArgument, StateError
+
+TIMEOUT_S = 2.0
+PACKET_SAMPLES = 4_000  # a longer push goes out as several messages
+CLOCK_SAMPLES = 5
+
+
+class Client:
+    """Control and input sockets of one server; use in a `with` block.  One thread at a time."""
+
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:5570") -> None:
+        self.host, self.port = parse_endpoint(endpoint)
+        self._context = zmq.Context()
+        self._control = self._socket(self.port + 1)
+        self._input = self._socket(self.port + 2)
+        self._sequences: Counter[tuple[str, str]] = Counter()
+        self.dropped = 0  # messages that the server did not take in time
+
+    def _socket(self, port: int) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(zmq.DEALER)
+        socket.linger = 0
+        socket.maxmsgsize = LARGEST_READ
+        socket.connect(f"tcp://{self.host}:{port}")
+        return socket
+
+    def request(self, name: str, timeout_s: float = TIMEOUT_S, **members: Any) -> dict[str, Any]:
+        """One control request and its reply.  Raises StateError without an answer, InvalidArgument on a refusal."""
+        id_ = time.monotonic_ns()
+        self._control.send(json.dumps({"request": name, "id": id_, **members}).encode())
+        deadline = time.monotonic() + timeout_s
+        while self._control.poll(max(0, round((deadline - time.monotonic()) * 1000))):
+            reply: dict[str, Any] = json.loads(self._control.recv_multipart()[-1])
+            if reply.get("id") != id_ and reply.get("id") is not None:
+                continue  # of a request that was given up
+            if not reply["ok"]:
+                raise InvalidArgument(f"{name} was refused: {reply['error']['message']}")
+            return reply
+        raise StateError(f"no answer to {name} from {self.host}:{self.port + 1} within {timeout_s:g} s")
+
+    def clock_offset_ns(self) -> int:
+        """What to add to this machine's monotonic clock to get the server's, by the quickest of a few round trips."""
+        best_trip_ns, offset_ns = 1 << 62, 0
+        for _ in range(CLOCK_SAMPLES):
+            reply = self.request("clock", client_ns=time.monotonic_ns())
+            arrived_ns, sent_ns = time.monotonic_ns(), reply["client_ns"]
+            received_ns, answered_ns = reply["server_receive_ns"], reply["server_send_ns"]
+            trip_ns = (arrived_ns - sent_ns) - (answered_ns - received_ns)
+            if trip_ns < best_trip_ns:
+                best_trip_ns, offset_ns = trip_ns, ((received_ns - sent_ns) + (answered_ns - arrived_ns)) // 2
+        return offset_ns
+
+    def send_user_audio(
+        self, head: str, samples: NDArray[np.float32], rate: int, time_ns: int | None = None, epoch: int = 0
+    ) -> None:
+        """The user's voice, mono, full scale +-1; `time_ns`: session time of the first sample."""
+        self._send_voice("VVU1", head, samples, rate, time_ns, epoch)
+
+    def send_agent_audio(
+        self, head: str, samples: NDArray[np.float32], rate: int, time_ns: int | None = None, epoch: int = 0
+    ) -> None:
+        """The agent's voice, as `send_user_audio`."""
+        self._send_voice("VVG1", head, samples, rate, time_ns, epoch)
+
+    def send_user_motion(
+        self,
+        head: str,
+        values: NDArray[np.float32],
+        channels: tuple[str, ...],
+        units: tuple[str, ...],
+        time_ns: int | None = None,
+    ) -> None:
+        """One frame (C,) of the user's tracked face."""
+        number = self._next("VVT1", head)
+        self._post(
+            wire.encode_face(head, values.tolist(), channels, units, time_ns=time_ns, frame=number, sequence=number)
+        )
+
+    def _send_voice(
+        self, magic: str, head: str, samples: NDArray[np.float32], rate: int, time_ns: int | None, epoch: int
+    ) -> None:
+        for first in range(0, len(samples), PACKET_SAMPLES):
+            part_ns = None if time_ns is None else time_ns + round(first * 1e9 / rate)
+            self._post(
+                wire.encode_voice(
+                    magic,
+                    head,
+                    samples[first : first + PACKET_SAMPLES].tolist(),
+                    rate,
+                    time_ns=part_ns,
+                    sequence=self._next(magic, head),
+                    epoch=epoch,
+                    publish_ns=time.monotonic_ns(),
+                )
+            )
+
+    def _post(self, message: bytes) -> None:
+        try:
+            self._input.send(message, zmq.DONTWAIT)
+        except zmq.Again:  # nobody takes it: a voice does not wait
+            self.dropped += 1
+
+    def _next(self, magic: str, head: str) -> int:
+        self._sequences[magic, head] += 1
+        return self._sequences[magic, head] - 1
+
+    def close(self) -> None:
+        """Close the sockets without waiting for the server."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_endpoint(endpoint: str) -> tuple[str, int]:
+    """Host and motion port of `tcp://HOST:PORT`, `HOST:PORT`, `HOST` or `:PORT`.  Raises InvalidArgument."""
+    host, _, port = endpoint.removeprefix("tcp://").partition(":")
+    number = int(port) if port.isdecimal() else 5570 if not port else 0
+    if "/" in host or not 1 <= number <= 65_533:
+        raise InvalidArgument(f"endpoint {endpoint!r}: expected tcp://HOST:PORT such as tcp://127.0.0.1:5570")
+    return host or "127.0.0.1", number

@@ -1,0 +1,203 @@
+"""The demo: session, engine, server, a subscriber in another process, live view, plot."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from visavis.bridge.dashboard import milliseconds, render, summary_line
+from visavis.bridge.demo import DemoVoices
+from visavis.bridge.head import STAGES, Head, HeadOptions
+from visavis.bridge.plot import plot_available, plot_conversation
+from visavis.bridge.server import BridgeServer
+from visavis.bridge.track import percentiles
+from visavis.errors import FileError, InternalError
+from visavis.motion_file import check_output_path, read_motion
+
+if TYPE_CHECKING:
+    from visavis.session import Model
+
+FAST_TICK_NS = 20_000_000  # a step of the clock that does not wait
+REFRESH_S, LOG_S = 0.125, 5.0
+PROCESS_TIMEOUT_S = 20.0
+
+
+class SteppedClock:
+    """A clock that goes on only when told: the demo without waiting."""
+
+    def __init__(self) -> None:
+        self.now_ns = time.monotonic_ns()
+
+    def __call__(self) -> int:
+        """The time."""
+        return self.now_ns
+
+
+class RecorderProcess:
+    """The subscriber in another process; use in a `with` block, which ends it."""
+
+    def __init__(self, endpoint: str, head: str, path: Path) -> None:
+        self.arrived: dict[str, Any] = {}  # its newest report
+        self.ready, self.done = threading.Event(), threading.Event()
+        command = [sys.executable, "-m", "visavis.bridge.recorder", endpoint, head, str(path)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._reader = threading.Thread(target=self._read, name="recorder reports")
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            report = json.loads(line)
+            if "ready" in report:
+                self.ready.set()
+                continue
+            self.arrived = report
+            if "done" in report:
+                self.done.set()
+
+    def begin(self, start_ns: int, end_ns: int) -> None:
+        """Tell it what to record (session clock)."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"start_ns": start_ns, "end_ns": end_ns}) + "\n")
+        self._process.stdin.flush()
+
+    def check(self) -> None:
+        """Raises InternalError if it ended before its work was done."""
+        if self._process.poll() is not None:
+            self._reader.join()
+            if not self.done.is_set():
+                raise InternalError(f"demo: the recorder ended early: {self._error_text() or 'without a word'}")
+
+    def _error_text(self) -> str:
+        assert self._process.stderr is not None
+        return " ".join(self._process.stderr.read().split())
+
+    def __enter__(self) -> "RecorderProcess":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None or not self.done.is_set():
+            self._process.terminate()
+        self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def run_demo(model: "Model", out: Path, *, fast: bool, seed: int, port: int, stop: Callable[[], bool]) -> Iterator[str]:
+    """The whole demo; gives lines to print.  Raises the errors of the house."""
+    motion_path, plot_path = _output_paths(out)
+    started = time.monotonic()
+    clock = SteppedClock() if fast else None
+    with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server:
+        head = server.open_head("demo", HeadOptions(seed=seed))
+        server.owned_heads.add("demo")
+        with RecorderProcess(server.ports.endpoint, "demo", motion_path) as recorder:
+            pace = _Pace(server, clock, recorder, stop)
+            pace.until(recorder.ready.is_set, "the recorder to be ready")
+            voices, late_before = DemoVoices(head), head.counters["late_frames"]
+            server.feeders.append(voices)
+            recorder.begin(voices.start_ns, voices.start_ns + voices.length_ns)
+            yield from _play(pace, head, voices)
+            pace.until(recorder.done.is_set, "the motion file")
+            arrived = dict(recorder.arrived)
+    if stop():
+        return
+    arrived["late"] = head.counters["late_frames"] - late_before
+    yield from _report(head, arrived, motion_path, fast, time.monotonic() - started)
+    if plot_available():
+        title = f"Visavis: {head.model.name}, one conversation, motion as it arrived in another process"
+        plot_conversation(plot_path, voices.agent, voices.user, read_motion(motion_path), title)
+        yield f"{plot_path}: voices, jaw, smile and nods over time"
+    else:
+        yield f"{plot_path}: not drawn, matplotlib is not installed (pip install 'visavis[plot]')"
+
+
+class _Pace:
+    """Turns the server's crank, in real time or as fast as it goes."""
+
+    def __init__(
+        self, server: BridgeServer, clock: SteppedClock | None, recorder: RecorderProcess, stop: Callable[[], bool]
+    ) -> None:
+        self.server, self.clock, self.recorder, self.stop = server, clock, recorder, stop
+
+    def step(self) -> None:
+        if self.clock is None:
+            self.server.step()
+        else:
+            self.clock.now_ns += FAST_TICK_NS
+            self.server.tick()
+
+    def until(self, ready: Callable[[], bool], what: str) -> None:
+        """Go on until `ready`, or until the user stops; raises InternalError if it takes too long."""
+        deadline = time.monotonic() + PROCESS_TIMEOUT_S
+        while not (ready() or self.stop()):
+            self.recorder.check()
+            if time.monotonic() > deadline:
+                raise InternalError(f"demo: waited {PROCESS_TIMEOUT_S:g} s for {what}")
+            self.step()
+            if self.clock is not None:
+                time.sleep(0.002)  # the other process needs real time
+
+
+def _play(pace: _Pace, head: Head, voices: DemoVoices) -> Iterator[str]:
+    """The conversation itself, with the live view, or with a line now and then where there is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console()
+    if pace.clock is not None or not console.is_terminal:
+        logged = time.monotonic()
+        while voices.now_ns < voices.length_ns and not pace.stop():
+            pace.step()
+            pace.recorder.check()
+            if time.monotonic() - logged >= LOG_S:
+                logged = time.monotonic()
+                yield summary_line(head, voices.now_ns, pace.recorder.arrived)
+        return
+    with Live(console=console, auto_refresh=False) as live:
+        shown = 0.0
+        while voices.now_ns < voices.length_ns and not pace.stop():
+            pace.step()
+            if time.monotonic() - shown >= REFRESH_S:
+                shown = time.monotonic()
+                pace.recorder.check()
+                arrived = pace.recorder.arrived
+                live.update(
+                    render(head, voices.agent, voices.user, voices.now_ns, voices.length_ns, arrived), refresh=True
+                )
+
+
+def _report(head: Head, arrived: dict[str, Any], path: Path, fast: bool, spent_s: float) -> Iterator[str]:
+    """What was measured."""
+    times = ", ".join(f"{stage} {milliseconds(percentiles(head.stage_ms[stage], (50,))[0])}" for stage in STAGES)
+    yield f"a turn of {head.model.turn_frames * 40} ms took (p50): {times}"
+    if not fast:
+        lags = f"p50 {milliseconds(arrived['lag_ms_p50'])}, p99 {milliseconds(arrived['lag_ms_p99'])}"
+        ahead = f"p50 {milliseconds(arrived['spare_ms_p50'])}, worst percent {milliseconds(arrived['spare_ms_p1'])}"
+        yield f"lag from the server to the other process: {lags}; frames came ahead of their time by {ahead}"
+    yield (
+        f"{path}: {arrived['recorded_frames']} frames arrived, {arrived['lost']} messages lost, "
+        f"{arrived['late']} frames late; {spent_s:.1f} s in all"
+    )
+
+
+def _output_paths(out: Path) -> tuple[Path, Path]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"folder {out}: cannot be made ({error.strerror}); give another with --out") from None
+    paths = out / "motion.npz", out / "plot.png"
+    for path in paths:
+        check_output_path(path, "output")
+    return paths

@@ -1,0 +1,243 @@
+"""A head: one character on a server.  Its session on the server's clock, the voice that goes out with its motion, its
+counters, and the messages that all this makes (docs/protocol.md).  One caller at a time.
+"""
+
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis import _core
+from visavis.bridge.audio_queue import AudioQueue, Chunk
+from visavis.bridge.wire import END, LATE, TIMED, WITHDRAWN
+from visavis.constants import FRAME_NS, FRAME_RATE
+from visavis.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from visavis.session import AgentAudio, Frame, Model
+
+STAGES = ("speech", "backbone", "denoise")
+DIALS = {"temperature": {"min": 0.0, "max": 2.0, "default": 1.0}}
+DTYPES = ("f32", "norm16")
+VOICE_COUNTERS = ("pushed", "missing", "late")
+REMEMBERED_TURNS = 500  # stage times kept for percentiles
+LATE_NS = FRAME_NS  # a frame later than this is dropped
+LEAD_NS = FRAME_NS  # frames are made this long before their time
+DRY_NS = 3 * FRAME_NS  # the user's voice without times: queue this far behind its arrival means a fresh start
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """How a head is opened: the members of the control request `open`.  Raises InvalidArgument."""
+
+    seed: int = 0
+    agent_audio: str = "ahead"  # or "live"
+    dtype: str = "f32"  # or "norm16"
+    dials: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise InvalidArgument(f"dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
+        if self.agent_audio not in ("ahead", "live"):
+            raise InvalidArgument(f"agent_audio is {self.agent_audio!r}; expected ahead or live")
+        check_dials(self.dials)
+
+
+class Head:
+    """Voices and faces go in at any time; `advance` gives the messages that are due.  Create, use, `close`."""
+
+    def __init__(self, name: str, model: "Model", options: HeadOptions, clock: Callable[[], int], epoch: int) -> None:
+        self.name, self.epoch, self.options, self.model = name, epoch, options, model
+        if options.dtype == "norm16" and model.engine.config.motion_space == "flame56":
+            raise InvalidArgument("dtype is norm16; expected f32: the weights of flame56 leave [0, 1]")
+        self._clock = clock
+        self.schema_hash = _core.wire.schema_hash(model.channels, model.units)
+        self._sequences: Counter[str] = Counter()
+        self._message("VVC1")  # raises for a name that no message can carry
+        self._sequences.clear()
+        self.dials = {dial: limits["default"] for dial, limits in DIALS.items()} | options.dials
+        self._session = model.session(
+            seed=options.seed,
+            agent_audio=cast("AgentAudio", options.agent_audio),
+            temperature=self.dials["temperature"],
+            lead_ns=LEAD_NS,
+        )
+        self._start_ns = clock()  # the session's clock is 0 when the head is open
+        self._voice = AudioQueue()
+        self._voice_end_ns = 0  # of the user's voice as pushed
+        self._n_voice_samples = 0
+        self.newest: Frame | None = None
+        self._sums = dict.fromkeys(("turns", *(f"{stage}_ns" for stage in STAGES)), 0)
+        self.counters = Counter(frames=0, late_frames=0, dropped_frames=0, dropped_inputs=0)
+        self.stage_ms: dict[str, deque[float]] = {stage: deque(maxlen=REMEMBERED_TURNS) for stage in STAGES}
+
+    def session_ns(self, server_ns: int | None = None) -> int:
+        """What the session clock shows when the server's clock shows `server_ns` (default: now)."""
+        return (self._clock() if server_ns is None else server_ns) - self._start_ns
+
+    def push_user_audio(self, samples: NDArray[np.float32], rate: int, time_ns: int | None = None) -> None:
+        """The user's voice.  Without a time: behind what was pushed before, or, after a pause, as if heard just now."""
+        length_ns = round(len(samples) * 1e9 / rate)
+        heard_ns = self.session_ns() - length_ns
+        if time_ns is None and self._voice_end_ns < heard_ns - DRY_NS:
+            time_ns = heard_ns
+        self._voice_end_ns = self._session.push_user_audio(samples, rate, time_ns) + length_ns
+
+    def push_agent_audio(self, samples: NDArray[np.float32], rate: int, time_ns: int | None = None) -> None:
+        """The agent's voice: heard by the session at once, published with the motion that belongs to it."""
+        start_ns = self._session.push_agent_audio(samples, rate, time_ns)
+        self._voice.push(samples, rate, start_ns + self._session.delay_ns)
+
+    def push_user_motion(self, values: NDArray[np.float32], time_ns: int | None = None) -> None:
+        """The user's face (n, C); without a time, as of now."""
+        self._session.push_user_motion(values, self.session_ns() if time_ns is None else time_ns)
+
+    def set_dials(self, dials: dict[str, float]) -> None:
+        """Change dials from the next turn on: all of them, or none on an error."""
+        check_dials(dials)
+        self.dials |= dials
+        self._session.set_temperature(self.dials["temperature"])
+
+    def advance(self) -> Iterator[bytes]:
+        """The messages that are due: frames, each behind the voice that belongs to it."""
+        now_ns = self.session_ns()
+        self._session.advance(now_ns)
+        frames = self._session.poll()
+        for frame in frames:
+            if frame.state & WITHDRAWN:
+                continue  # the cut has said so
+            yield from map(self._voice_message, self._voice.take(frame.time_ns + FRAME_NS))
+            if frame.time_ns + LATE_NS < now_ns:
+                self.counters["dropped_frames"] += 1
+                continue
+            self.counters["frames"] += 1
+            self.counters["late_frames"] += bool(frame.state & LATE)
+            self.newest = frame
+            yield self._motion_message(frame)
+        if frames:
+            self._note_stages()
+
+    def cancel(self, from_ns: int | None) -> tuple[int, bytes]:
+        """Barge-in: withdraw voice and frames from that time on; what is past stays.  The true time, and the cut."""
+        now_ns = self.session_ns()
+        from_ns = now_ns if from_ns is None else max(from_ns, now_ns)
+        self._session.cancel(from_ns)
+        self._voice.cut(from_ns)
+        self.counters["cuts"] += 1
+        first = max(0, -((self._session.delay_ns - from_ns) // FRAME_NS))  # rounded up
+        return from_ns, self._message("VVC1", frame=first, presentation_ns=from_ns)
+
+    def close(self) -> Iterator[bytes]:
+        """End the session.  The last message holds the face for one more frame and carries END."""
+        self._session.close()
+        if self.newest is not None:
+            yield self._motion_message(self.newest, n_later=1, flags=TIMED | END)
+
+    def description(self) -> bytes:
+        """The VVD1 message of now."""
+        facts = self.describe()
+        return self._message(
+            "VVD1",
+            json=json.dumps(facts),
+            dtype="json",
+            schema_hash=self.schema_hash,
+            channels=len(self.model.channels),
+            rate=FRAME_RATE,
+            frame=-1 if self.newest is None else self.newest.index,
+            presentation_ns=facts["session_ns"],
+            publish_ns=facts["server_ns"],
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The JSON object of the protocol's section 5.4."""
+        info, config, server_ns = self.model.info, self.model.engine.config, self._clock()
+        return {
+            "protocol": 1,
+            "head": self.name,
+            "epoch": self.epoch,
+            "running": True,
+            "model": info.name,
+            "engine": type(self.model.engine).__name__.removesuffix("Engine").lower(),
+            "motion_space": config.motion_space,
+            "channels": list(info.channels),
+            "units": list(info.units),
+            "schema_hash": f"{self.schema_hash:#018x}",
+            "dtype": self.options.dtype,
+            "frame_rate": FRAME_RATE,
+            "turn_frames": info.turn_frames,
+            "user_lag_frames": info.user_lag_frames,
+            "agent_lookahead_frames": info.agent_lookahead_frames,
+            "agent_audio": self.options.agent_audio,
+            "delay_ns": self._session.delay_ns,
+            "lead_ns": LEAD_NS,
+            "session_ns": self.session_ns(server_ns),
+            "server_ns": server_ns,
+            "dials": self.describe_dials(),
+            "counters": {**self.counters, **self._session_counters()},
+        }
+
+    def describe_dials(self) -> dict[str, dict[str, float]]:
+        """Each dial's value and limits."""
+        return {dial: {"value": self.dials[dial], **limits} for dial, limits in DIALS.items()}
+
+    def _session_counters(self) -> dict[str, int]:
+        stats = self._session.stats
+        ms = 16  # samples at 16 kHz in a millisecond
+        voices = {f"{who}_{what}_ms": stats[who][what] // ms for who in ("user", "agent") for what in VOICE_COUNTERS}
+        return {
+            "turns": stats["turns"],
+            "withdrawn_frames": stats["withdrawn_frames"],
+            "user_motion_frames": stats["user_motion"]["pushed"],
+            "agent_dropped_ms": round(self._voice.dropped_s * 1000),
+            **voices,
+        }
+
+    def _note_stages(self) -> None:
+        stats = self._session.stats
+        if n_turns := stats["turns"] - self._sums["turns"]:
+            for stage in STAGES:
+                spent_ns = stats[f"{stage}_ns"] - self._sums[f"{stage}_ns"]
+                self.stage_ms[stage].append(spent_ns / n_turns / 1e6)
+        self._sums = {name: stats[name] for name in self._sums}
+
+    def _motion_message(self, frame: "Frame", n_later: int = 0, flags: int = TIMED) -> bytes:
+        dtype = self.options.dtype
+        return self._message(
+            "VVM1",
+            values=frame.values,
+            units=self.model.units if dtype == "norm16" else (),
+            dtype=dtype,
+            flags=flags,
+            schema_hash=self.schema_hash,
+            frame=frame.index + n_later,
+            presentation_ns=frame.time_ns + n_later * FRAME_NS,
+            state=int(frame.state),
+            rate=FRAME_RATE,
+        )
+
+    def _voice_message(self, chunk: Chunk) -> bytes:
+        first = self._n_voice_samples
+        self._n_voice_samples += len(chunk.samples)
+        return self._message(
+            "VVA1", values=chunk.samples, dtype="f32", frame=first, presentation_ns=chunk.time_ns, rate=chunk.rate
+        )
+
+    def _message(self, magic: str, values: Any = None, **fields: Any) -> bytes:
+        sequence = self._sequences[magic]
+        self._sequences[magic] += 1
+        fields = {"dtype": "none", "publish_ns": self._clock(), **fields}
+        return _core.wire.encode(magic, self.name, values, sequence=sequence, epoch=self.epoch, **fields)
+
+
+def check_dials(dials: dict[str, float]) -> None:
+    """Raises InvalidArgument for a dial that is unknown, no number or out of range."""
+    for dial, value in dials.items():
+        if dial not in DIALS:
+            raise InvalidArgument(f"dial {dial!r} is unknown; known: {', '.join(DIALS)}")
+        low, high = DIALS[dial]["min"], DIALS[dial]["max"]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise InvalidArgument(f"dial {dial} is {value!r}; expected {low:g} to {high:g}")

@@ -1,0 +1,123 @@
+"""A subscriber: everything that a server publishes, counted per head, and the reason when nothing arrives."""
+
+import socket
+import time
+from collections.abc import Iterator
+from types import TracebackType
+
+import zmq
+
+from visavis.bridge.client import Client, parse_endpoint
+from visavis.bridge.sockets import LARGEST_READ
+from visavis.bridge.track import Track
+from visavis.bridge.wire import Message, decode
+from visavis.errors import InvalidArgument, StateError
+
+RECEIVE_QUEUE = 20_000  # messages
+CONNECT_TIMEOUT_S = 1.0
+
+
+class Receiver:
+    """SUB socket on the motion port; use in a `with` block.  One thread at a time."""
+
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:5570", head: str | None = None) -> None:
+        self.host, self.port = parse_endpoint(endpoint)
+        self.tracks: dict[str, Track] = {}
+        self.malformed = 0
+        self.clock_offset_ns = 0  # to the server's clock; see `measure_clock`
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.linger = 0
+        self._socket.rcvhwm = RECEIVE_QUEUE
+        self._socket.maxmsgsize = LARGEST_READ
+        for magic in (b"VVM1", b"VVA1", b"VVC1", b"VVD1"):
+            self._socket.subscribe(magic if head is None else magic + head.encode().ljust(16, b"\0"))
+        self._socket.connect(self.endpoint)
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the motion socket."""
+        return f"tcp://{self.host}:{self.port}"
+
+    def measure_clock(self) -> None:
+        """Ask the server for its clock, so that lags hold between machines.  Raises StateError without an answer."""
+        with Client(self.endpoint) as client:
+            self.clock_offset_ns = client.clock_offset_ns()
+
+    def server_ns(self) -> int:
+        """The server's monotonic clock, as well as it is known here."""
+        return time.monotonic_ns() + self.clock_offset_ns
+
+    def receive(self, timeout_ms: int) -> Iterator[tuple[Track, Message]]:
+        """Wait at most so long for a first message; give all that are there, counted."""
+        if not self._socket.poll(timeout_ms):
+            return
+        while True:
+            try:
+                parts = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+            arrived_ns = self.server_ns()
+            try:
+                if len(parts) != 1:
+                    raise InvalidArgument(f"{len(parts)} parts; expected one")
+                message = self._decode(parts[0])
+                track = self.tracks.setdefault(message.head, Track(message.head))
+                if track.take(message, arrived_ns):
+                    yield track, message
+            except InvalidArgument:
+                self.malformed += 1
+
+    def _decode(self, packet: bytes) -> Message:
+        message = decode(packet)
+        if message.values is not None:
+            return message
+        known = self.tracks.get(message.head)
+        return decode(packet, known.description.get("units")) if known and known.description else message
+
+    def close(self) -> None:
+        """Close the socket and its thread."""
+        self._context.destroy(linger=0)
+
+    def __enter__(self) -> "Receiver":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def why_nothing(endpoint: str) -> str:
+    """One sentence on why no motion arrives from there, and what to do."""
+    host, port = parse_endpoint(endpoint)
+    try:
+        socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or "no answer"
+        return f"nothing listens on {host}:{port} ({reason}): start `visavis serve`, or give its --endpoint"
+    try:
+        with Client(endpoint) as client:
+            heads = client.request("describe", timeout_s=CONNECT_TIMEOUT_S)["heads"]
+    except StateError:
+        return (
+            f"something listens on {host}:{port}, but no Visavis server answers on the control port {port + 1}: "
+            "is it another program, or the wrong port?"
+        )
+    if not heads:
+        return f"the server at {host}:{port} has no head open: open one with `visavis serve --head NAME`"
+    names = ", ".join(head["head"] for head in heads)
+    return f"the server at {host}:{port} has heads ({names}), but no message came through: is a firewall in the way?"
+
+
+def voices_missing(track: Track) -> str:
+    """What a moving head does not hear, if anything."""
+    counters = track.description.get("counters", {})
+    silent = [who for who in ("agent", "user") if not counters.get(f"{who}_pushed_ms", 1)]
+    if not silent:
+        return ""
+    return (
+        f"no {' and no '.join(silent)} voice was ever pushed: it idles"
+        if len(silent) == 2
+        else (f"no {silent[0]} voice was ever pushed")
+    )

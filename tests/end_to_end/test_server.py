@@ -1,0 +1,194 @@
+"""The server over real sockets, by docs/protocol.md: what it publishes, and what voices and faces do."""
+
+import threading
+
+import numpy as np
+import pytest
+from bench import Bench
+from echo_engine import JAW, PITCH, SMILE
+
+from visavis.bridge import wire
+from visavis.bridge.client import Client
+from visavis.bridge.receiver import Receiver
+from visavis.bridge.server import BridgeServer
+from visavis.constants import FRAME_NS
+from visavis.motion_space import ARKIT55
+from visavis.session import Model
+
+
+def tone(seconds: float, rate: int) -> np.ndarray:
+    return (0.5 * np.sign(np.sin(np.arange(round(seconds * rate)) * 0.3))).astype(np.float32)
+
+
+def test_motion_arrives_whole_in_order_and_with_every_field(bench: Bench) -> None:
+    description = bench.open()
+    bench.run_for(3)
+    frames = bench.of("VVM1")
+    assert len(frames) >= 70
+    assert [m.frame for m in frames] == list(range(frames[0].frame, frames[0].frame + len(frames)))
+    for message in frames:
+        assert message.presentation_ns == message.frame * FRAME_NS and message.epoch == description["epoch"]
+        assert (message.channels, message.rate, message.dtype, message.flags) == (55, 25, "f32", wire.TIMED)
+        assert message.state & (wire.SPEAKING | wire.LISTENING) == wire.LISTENING
+        assert f"{message.schema_hash:#018x}" == description["schema_hash"] == "0xc4f7f0cac81cd3c2"
+    sequences = [m.sequence for m in frames]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    assert bench.track().counts["lost"] == bench.receiver.malformed == 0
+
+
+def test_descriptions_come_once_a_second_and_tell_both_clocks(bench: Bench) -> None:
+    bench.open()
+    bench.run_for(4)
+    descriptions = bench.of("VVD1")
+    assert 4 <= len(descriptions) <= 7
+    for message in descriptions:
+        facts = message.description()
+        assert (facts["session_ns"], facts["server_ns"]) == (message.presentation_ns, message.publish_ns)
+        assert facts["channels"] == list(ARKIT55.channels) and facts["units"][-1] == "rad"
+    assert len({m.publish_ns - m.presentation_ns for m in descriptions}) == 1
+
+
+def test_the_agents_voice_comes_back_whole_ahead_of_its_motion(bench: Bench) -> None:
+    bench.open()
+    voice = (np.arange(44_100) % 1000 / 2000).astype(np.float32)
+    bench.client.send_agent_audio("npc", voice, 44_100)
+    bench.wait(lambda: sum(len(m.values or ()) for m in bench.of("VVA1")) >= len(voice))
+    bench.run_for(0.5)
+    packets = bench.of("VVA1")
+    np.testing.assert_array_equal(np.concatenate([m.values for m in packets]), voice)
+    assert [m.frame for m in packets] == list(np.cumsum([0] + [len(m.values or ()) for m in packets[:-1]]))
+    first_ns = packets[0].presentation_ns
+    for message in packets:
+        assert message.rate == 44_100
+        assert message.presentation_ns == pytest.approx(first_ns + message.frame * 1e9 / 44_100, abs=1000)
+        frame = next(m for m in bench.of("VVM1") if m.presentation_ns + FRAME_NS > message.presentation_ns)
+        assert bench.messages.index(message) < bench.messages.index(frame)
+    loud = [m for m in bench.of("VVM1") if m.values and m.values[JAW] > 0.1]
+    assert loud[0].presentation_ns == pytest.approx(first_ns, abs=2 * FRAME_NS)
+    assert all(m.state & wire.SPEAKING for m in loud)
+
+
+def test_a_live_agents_voice_and_face_go_out_later(bench: Bench) -> None:
+    delay_ns = bench.open(agent_audio="live")["delay_ns"]
+    assert delay_ns == 7 * FRAME_NS
+    for _ in range(20):
+        bench.client.send_agent_audio("npc", tone(0.1, 16_000), 16_000)
+        bench.run_for(0.1)
+    bench.run_for(1)
+    voice, loud = bench.of("VVA1"), [m for m in bench.of("VVM1") if m.values and m.values[JAW] > 0.1]
+    assert all(m.presentation_ns == m.frame * FRAME_NS + delay_ns for m in bench.of("VVM1"))
+    assert loud[0].presentation_ns == pytest.approx(voice[0].presentation_ns, abs=2 * FRAME_NS)
+
+
+def test_the_users_voice_and_face_reach_the_engine(bench: Bench) -> None:
+    bench.open()
+    face = np.zeros(55, np.float32)
+    face[SMILE] = 0.75
+    for _ in range(40):
+        bench.client.send_user_audio("npc", tone(0.1, 48_000), 48_000)
+        bench.client.send_user_motion("npc", face, ARKIT55.channels, ARKIT55.units)
+        bench.run_for(0.1)
+    assert max(bench.values(PITCH)) == pytest.approx(0.5, abs=0.05)
+    assert max(bench.values(SMILE)) == 0.75
+    counters = bench.counters()
+    assert counters["user_pushed_ms"] == pytest.approx(4000, abs=5) and counters["dropped_inputs"] == 0
+
+
+def test_an_unplugged_input_leaves_a_steady_head(bench: Bench) -> None:
+    bench.open()
+    with Client(bench.endpoint) as client:
+        for _ in range(5):
+            client.send_user_audio("npc", tone(0.1, 16_000), 16_000)
+            bench.run_for(0.1)
+    bench.run_for(1)
+    n_before = len(bench.of("VVM1"))
+    bench.run_for(3)
+    frames = bench.of("VVM1")[n_before:]
+    assert 70 <= len(frames) <= 90
+    assert np.diff([m.frame for m in frames]).tolist() == [1] * (len(frames) - 1)
+    assert max(bench.values(PITCH)[:n_before]) > 0 and max(bench.values(PITCH)[n_before:]) == 0
+
+
+def test_a_cut_withdraws_voice_and_face(bench: Bench) -> None:
+    bench.open()
+    bench.client.send_agent_audio("npc", tone(20, 16_000), 16_000)
+    bench.wait(lambda: max(bench.values(JAW), default=0) > 0.1)
+    reply = bench.client.request("cancel", head="npc", from_ns=0)
+    bench.wait(lambda: bool(bench.of("VVC1")))
+    (cut,) = bench.of("VVC1")
+    assert cut.presentation_ns == reply["from_ns"] > 0 and cut.dtype == "none"
+    assert (cut.frame - 1) * FRAME_NS < cut.presentation_ns <= cut.frame * FRAME_NS
+    at = bench.messages.index(cut)
+    bench.run_for(2)
+    assert not [m for m in bench.messages[at:] if m.magic == "VVA1"], "audio that was cut is published no more"
+    quiet = [m for m in bench.messages[at:] if m.magic == "VVM1" and m.frame > cut.frame + 10]
+    assert quiet and all(m.values and m.values[JAW] == 0 and m.state & wire.LISTENING for m in quiet)
+
+
+def test_two_heads_do_not_hear_each_other(bench: Bench) -> None:
+    one, two = bench.open("one"), bench.open("two", dtype="norm16", seed=3)
+    assert one["epoch"] != two["epoch"]
+    bench.client.send_agent_audio("two", tone(1, 16_000), 16_000)
+    bench.run_for(3)
+    assert max(bench.values(JAW, "one")) == 0 and max(bench.values(JAW, "two")) == pytest.approx(0.5, abs=0.02)
+    assert {m.dtype for m in bench.of("VVM1", "two")} == {"norm16"} and not bench.of("VVA1", "one")
+    assert [h["head"] for h in bench.client.request("describe")["heads"]] == ["one", "two"]
+    bench.client.request("close", head="one")
+    bench.wait(lambda: bench.track("one").closed)
+    n_before = len(bench.of("VVM1", "two"))
+    bench.run_for(1)
+    assert len(bench.of("VVM1", "two")) > n_before + 15
+
+
+def test_dials_act_from_the_next_turn(bench: Bench) -> None:
+    bench.open(dials={"temperature": 0.25})
+    bench.run_for(0.5)
+    assert bench.engine.temperatures[-1] == 0.25
+    reply = bench.client.request("dials", head="npc", set={"temperature": 1.5})
+    assert reply["dials"]["temperature"] == {"value": 1.5, "min": 0.0, "max": 2.0, "default": 1.0}
+    bench.run_for(0.5)
+    assert bench.engine.temperatures[-1] == 1.5
+
+
+def test_a_head_whose_engine_fails_goes_and_the_server_stays(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.open("one")
+    bench.run_for(0.5)
+    bench.engine.fails_at = 0
+    bench.wait(lambda: bench.track("one").closed)
+    assert "out of order" in caplog.text and not bench.engine.open_slots
+    bench.engine.fails_at = 1 << 62
+    bench.open("two")
+    bench.run_for(0.5)
+    assert bench.of("VVM1", "two")
+
+
+def test_a_receiver_survives_a_restarted_head(bench: Bench) -> None:
+    bench.open()
+    bench.run_for(0.5)
+    bench.client.request("close", head="npc")
+    bench.wait(lambda: bench.track().closed)
+    bench.open()
+    bench.run_for(0.5)
+    assert bench.track().counts["restarts"] == 1 and not bench.track().closed
+    assert bench.track().newest is not None and bench.track().counts["lost"] == 0
+
+
+def test_receivers_come_and_go(bench: Bench) -> None:
+    bench.open()
+    for _ in range(20):
+        with Receiver(bench.endpoint) as other:
+            list(other.receive(5))
+    bench.run_for(1)
+    assert bench.track().counts["lost"] == 0
+
+
+def test_the_clocks_of_both_sides_agree_in_real_time(bench: Bench) -> None:
+    with BridgeServer(Model(bench.engine), port=0) as server, Client(server.ports.endpoint) as client:
+        stop = threading.Event()
+        thread = threading.Thread(target=server.run, args=(stop.is_set,))
+        thread.start()
+        try:
+            assert abs(client.clock_offset_ns()) < 20_000_000
+        finally:
+            stop.set()
+            thread.join()
