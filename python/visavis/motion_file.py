@@ -62,11 +62,16 @@ class MotionData(NamedTuple):
     time_ns: NDArray[np.int64]  # (n,)
 
 
-def check_motion_path(path: str | Path) -> Path:
-    """The path as a Path; raises before any work is done if a motion file could not be written there."""
+def check_motion_path(path: str | Path, channels: Sequence[str] | None = None) -> Path:
+    """The path as a Path; raises before any work is done if motion (of these channels) could not be written there."""
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise InvalidArgument(f"motion file {path}: suffix {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
+    if path.suffix.lower() == ".csv" and channels is not None and tuple(channels) != ARKIT55.channels:
+        raise InvalidArgument(
+            f"motion file {path}: a Live Link Face CSV takes the {len(ARKIT55.channels)} channels of arkit55; this "
+            f"motion has {len(channels)} others ({channels[0]}, ...); write .npz"
+        )
     check_output_path(path, "motion")
     return path
 
@@ -83,7 +88,7 @@ def check_output_path(path: Path, what: str) -> None:
 
 def write_motion(path: str | Path, motion: MotionLike) -> None:
     """Write `.npz` or Live Link Face `.csv`, by the suffix.  Raises FileError or InvalidArgument."""
-    path = check_motion_path(path)
+    path = check_motion_path(path, motion.channels)
     n_frames, n_channels = motion.values.shape
     if n_channels != len(motion.channels) or n_frames != len(motion.time_ns):
         raise InvalidArgument(
@@ -194,11 +199,6 @@ def timecode(time_ns: int, fps: int) -> str:
 
 
 def _write_csv(file: IO[bytes], motion: MotionLike) -> None:
-    if tuple(motion.channels) != ARKIT55.channels:
-        raise InvalidArgument(
-            f"a Live Link Face CSV takes the {len(ARKIT55.channels)} channels of arkit55; this motion has "
-            f"{len(motion.channels)} others ({motion.channels[0]}, ...); write .npz"
-        )
     fps = round(motion.fps)
     no_eyes = ["0.00000000"] * len(EYE_ROTATIONS)  # the eyes are turned by the eyeLook shapes
     text = io.TextIOWrapper(file, encoding="ascii", newline="")

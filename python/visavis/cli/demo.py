@@ -1,0 +1,35 @@
+"""`visavis demo`: a shipped conversation through everything, to see that it works."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for motion.npz and plot.png; made if missing.")] = Path("demo"),
+    fast: Annotated[
+        bool, typer.Option("--fast", help="As fast as the machine can, instead of in real time (32 s).")
+    ] = False,
+    model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
+    engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="Seed of the motion.", min=0)] = 7,
+    steps: Annotated[
+        int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
+    ] = None,
+    port: Annotated[int, typer.Option(help="First of three ports; 0: any free ones.", min=0, max=65533)] = 0,
+) -> None:
+    """Play a conversation of two voices: session, engine, bridge, and a subscriber in another process.
+
+    Shows the face live in a terminal.  Writes the motion that arrived in the other process, and a plot of it.
+    """
+    import visavis
+    from visavis.bridge.demo_run import run_demo
+    from visavis.bridge.stopping import Stopping
+
+    loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
+    with Stopping() as stop:
+        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop):
+            print(line, flush=True)
+    if stop.requested:
+        raise typer.Exit(130)

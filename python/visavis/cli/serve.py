@@ -1,0 +1,62 @@
+"""`visavis serve`: heads over ZeroMQ until it is stopped."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Play the shipped conversation in a loop on head `demo`.")
+    ] = False,
+    head: Annotated[
+        list[str] | None,
+        typer.Option(help="Open a head of this name (1 to 16 bytes); may be repeated.", show_default="npc"),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(help="Motion port N; control is N+1, input N+2.  0: any three free ports.", min=0, max=65533),
+    ] = 5570,
+    bind: Annotated[str, typer.Option(help="IPv4 address to listen on.")] = "127.0.0.1",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow an address that other machines reach, without encryption.")
+    ] = False,
+    model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
+    engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
+    steps: Annotated[
+        int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the heads opened here.", min=0)] = 0,
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
+    ] = None,
+) -> None:
+    """Run heads and publish their motion over ZeroMQ (docs/protocol.md), until Ctrl-C or SIGTERM.
+
+    Clients open more heads, send voices and cancel over the control and input ports.
+    """
+    import visavis
+    from visavis.bridge.demo import DemoVoices
+    from visavis.bridge.head import HeadOptions
+    from visavis.bridge.server import BridgeServer
+    from visavis.bridge.stopping import Stopping
+
+    logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
+    options = {} if steps is None else {"steps": steps}
+    loaded = visavis.load(model, engine=engine, **options)
+    with Stopping(seconds) as stop, BridgeServer(loaded, bind, port, insecure=insecure) as server:
+        for name in head or ([] if demo else ["npc"]):
+            server.open_head(name, HeadOptions(seed=seed))
+        if demo:
+            server.feeders.append(DemoVoices(server.open_head("demo", HeadOptions(seed=seed)), loop=True))
+            server.owned_heads.add("demo")
+        ports = server.ports
+        print(
+            f"motion {ports.endpoint}, control {ports.control}, input {ports.input}; model {loaded.name} on "
+            f"{engine}; heads: {', '.join(server.heads)}.  Look with `visavis watch"
+            f"{'' if ports.motion == 5570 else f' --endpoint {ports.endpoint}'}`, stop with Ctrl-C.",
+            flush=True,
+        )
+        server.run(stop)
