@@ -59,7 +59,33 @@ std::optional<std::uint64_t> width_of(std::uint32_t type) {
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
-std::string entry(const char* kind, std::uint64_t index) { return std::string(kind) + " " + number(index); }
+// Names a place of the file for an error message; text is made only when there is one.
+struct What {
+    const char* kind = "";           // "magic", "metadata ", "tensor "
+    std::string_view name = {};      // shown in quotes
+    std::uint64_t index = kMaxU64;   // shown where there is no name
+    const char* part = "";           // "type of "
+    std::uint64_t string = kMaxU64;  // which string of an array
+    bool length = false;             // the length in front of a text
+
+    What part_named(const char* name_of_part) const {
+        What what = *this;
+        what.part = name_of_part;
+        return what;
+    }
+
+    std::string text() const {
+        std::string text = length ? "length of " : "";
+        text += part;
+        if (string != kMaxU64) text += "string " + number(string) + " of ";
+        text += kind;
+        if (!name.empty()) return text + quote(name);
+        return index == kMaxU64 ? text : text + number(index);
+    }
+};
+
+std::string operator+(const What& what, const std::string& text) { return what.text() + text; }
+std::string operator+(const std::string& text, const What& what) { return text + what.text(); }
 
 std::string_view as_text(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -91,7 +117,7 @@ class Parser {
     [[noreturn]] void fail(const std::string& what) const { file_.fail(what); }
     std::uint64_t left() const { return bytes_.size() - at_; }
 
-    std::span<const std::byte> take(std::uint64_t n_bytes, const std::string& what) {
+    std::span<const std::byte> take(std::uint64_t n_bytes, const What& what) {
         if (n_bytes > left()) {
             fail("truncated: " + what + " needs " + number(n_bytes) + " bytes at offset " + number(at_) + ", " +
                  number(left()) + " are left");
@@ -102,14 +128,16 @@ class Parser {
     }
 
     template <class T>
-    T get(const std::string& what) {
+    T get(const What& what) {
         T value;
         std::memcpy(&value, take(sizeof(T), what).data(), sizeof(T));
         return value;
     }
 
-    std::span<const std::byte> take_text(std::uint64_t limit, const std::string& what) {
-        const auto length = get<std::uint64_t>("length of " + what);
+    std::span<const std::byte> take_text(std::uint64_t limit, const What& what) {
+        What length_of = what;
+        length_of.length = true;
+        const auto length = get<std::uint64_t>(length_of);
         if (length > limit) fail(what + " has " + number(length) + " bytes; at most " + number(limit) + " are allowed");
         const auto text = take(length, what);
         if (!is_utf8(as_text(text))) fail(what + " is not UTF-8: " + quote(as_text(text)));
@@ -117,13 +145,13 @@ class Parser {
     }
 
     void read_header() {
-        const std::string_view magic = as_text(take(4, "magic"));
+        const std::string_view magic = as_text(take(4, {"magic"}));
         if (magic != "GGUF") fail("begins with " + quote(magic) + "; a GGUF file begins with \"GGUF\"");
-        const auto version = get<std::uint32_t>("version");
+        const auto version = get<std::uint32_t>({"version"});
         if (version == 0x03000000) fail("is big-endian; expected little-endian GGUF version 3");
         if (version != 3) fail("GGUF version " + number(version) + "; expected 3");
-        n_tensors_ = get<std::uint64_t>("tensor count");
-        n_metadata_ = get<std::uint64_t>("metadata count");
+        n_tensors_ = get<std::uint64_t>({"tensor count"});
+        n_metadata_ = get<std::uint64_t>({"metadata count"});
         if (n_tensors_ > kMaxTensors) fail("tensor count " + number(n_tensors_) + "; at most " + number(kMaxTensors));
         if (n_metadata_ > kMaxMetadata) {
             fail("metadata count " + number(n_metadata_) + "; at most " + number(kMaxMetadata));
@@ -131,15 +159,16 @@ class Parser {
     }
 
     void read_metadata(std::uint64_t index) {
-        const std::string_view key = as_text(take_text(kMaxKeyBytes, "key of " + entry("metadata entry", index)));
-        if (key.empty()) fail("key of " + entry("metadata entry", index) + " is empty");
-        const std::string what = "metadata " + quote(key);
+        const What key_of{.kind = "metadata entry ", .index = index, .part = "key of "};
+        const std::string_view key = as_text(take_text(kMaxKeyBytes, key_of));
+        if (key.empty()) fail(key_of + " is empty");
+        const What what{.kind = "metadata ", .name = key};
         Value value = read_value(what);
         if (!file_.metadata_.emplace(key, std::move(value)).second) fail(what + " appears twice");
     }
 
-    Value read_value(const std::string& what) {
-        const auto type = get<std::uint32_t>("type of " + what);
+    Value read_value(const What& what) {
+        const auto type = get<std::uint32_t>(what.part_named("type of "));
         Value value;
         value.type = static_cast<ValueType>(type);
         if (value.type == ValueType::kString) {
@@ -155,10 +184,10 @@ class Parser {
         return value;
     }
 
-    void read_array(Value& value, const std::string& what) {
-        const auto type = get<std::uint32_t>("item type of " + what);
+    void read_array(Value& value, const What& what) {
+        const auto type = get<std::uint32_t>(what.part_named("item type of "));
         value.item_type = static_cast<ValueType>(type);
-        value.n_items = get<std::uint64_t>("item count of " + what);
+        value.n_items = get<std::uint64_t>(what.part_named("item count of "));
         if (value.item_type == ValueType::kArray) fail(what + " is an array of arrays; expected scalars or strings");
         if (value.n_items > kMaxArrayItems) {
             fail(what + " has " + number(value.n_items) + " items; at most " + number(kMaxArrayItems));
@@ -170,7 +199,9 @@ class Parser {
             }
             value.texts.reserve(static_cast<std::size_t>(value.n_items));
             for (std::uint64_t i = 0; i < value.n_items; ++i) {
-                value.texts.push_back(as_text(take_text(kMaxTextBytes, entry("string", i) + " of " + what)));
+                What item = what;
+                item.string = i;
+                value.texts.push_back(as_text(take_text(kMaxTextBytes, item)));
             }
         } else if (const auto width = width_of(type)) {
             value.raw = take(value.n_items * *width, what);  // <= 2^20 items of 8 bytes: cannot wrap
@@ -180,7 +211,7 @@ class Parser {
         }
     }
 
-    void check_bools(std::span<const std::byte> raw, const std::string& what) const {
+    void check_bools(std::span<const std::byte> raw, const What& what) const {
         for (const std::byte value : raw) {
             const auto found = std::to_integer<unsigned>(value);
             if (found > 1) fail(what + " is a bool of value " + number(found) + "; expected 0 or 1");
@@ -200,11 +231,12 @@ class Parser {
     void read_tensor_entry(std::uint64_t index) {
         Entry entry_read{};
         Tensor& tensor = entry_read.tensor;
-        tensor.name = as_text(take_text(kMaxTensorNameBytes, "name of " + entry("tensor", index)));
-        if (tensor.name.empty()) fail("name of " + entry("tensor", index) + " is empty");
-        const std::string what = "tensor " + quote(tensor.name);
+        const What name_of{.kind = "tensor ", .index = index, .part = "name of "};
+        tensor.name = as_text(take_text(kMaxTensorNameBytes, name_of));
+        if (tensor.name.empty()) fail(name_of + " is empty");
+        const What what{.kind = "tensor ", .name = tensor.name};
         read_dims(tensor, what);
-        const auto type = get<std::uint32_t>("type of " + what);
+        const auto type = get<std::uint32_t>(what.part_named("type of "));
         const auto block = block_of(type);
         if (!block) fail(what + " has type " + number(type) + "; expected F32, F16, BF16, F64, Q8_0 or I8 to I64");
         tensor.type = static_cast<TensorType>(type);
@@ -215,7 +247,7 @@ class Parser {
         const std::uint64_t n_blocks = tensor.n_values / block->n_values;
         if (n_blocks > kMaxU64 / block->n_bytes) fail(what + ": its size in bytes overflows 64 bits");
         entry_read.n_bytes = n_blocks * block->n_bytes;
-        entry_read.offset = get<std::uint64_t>("offset of " + what);
+        entry_read.offset = get<std::uint64_t>(what.part_named("offset of "));
         if (entry_read.offset % file_.alignment_ != 0) {
             fail(what + " has offset " + number(entry_read.offset) + "; expected a multiple of the alignment " +
                  number(file_.alignment_));
@@ -223,14 +255,14 @@ class Parser {
         entries_.push_back(entry_read);
     }
 
-    void read_dims(Tensor& tensor, const std::string& what) {
-        tensor.rank = get<std::uint32_t>("rank of " + what);
+    void read_dims(Tensor& tensor, const What& what) {
+        tensor.rank = get<std::uint32_t>(what.part_named("rank of "));
         if (tensor.rank < 1 || tensor.rank > kMaxRank) {
             fail(what + " has rank " + number(tensor.rank) + "; expected 1 to " + number(kMaxRank));
         }
         tensor.n_values = 1;
         for (std::uint32_t d = 0; d < tensor.rank; ++d) {
-            const auto dim = get<std::uint64_t>("dimension of " + what);
+            const auto dim = get<std::uint64_t>(what.part_named("dimension of "));
             if (dim == 0) fail(what + " has a dimension of 0; expected at least 1");
             if (dim > kMaxU64 / 2 / tensor.n_values) fail(what + ": its number of values overflows 63 bits");
             tensor.dims[d] = dim;
@@ -241,11 +273,11 @@ class Parser {
     void place_tensors() {
         if (entries_.empty()) return check_tail(left(), file_.alignment_);
         const std::uint64_t padding = (file_.alignment_ - at_ % file_.alignment_) % file_.alignment_;
-        take(padding, "padding before the tensor data");
+        take(padding, {"padding before the tensor data"});
         const auto data = bytes_.subspan(at_);
         std::uint64_t expected = 0;  // where the next tensor begins
         for (Entry& placed : entries_) {
-            const std::string what = "tensor " + quote(placed.tensor.name);
+            const What what{.kind = "tensor ", .name = placed.tensor.name};
             if (placed.offset != expected) {
                 fail(what + " has offset " + number(placed.offset) + "; expected " + number(expected) +
                      ": tensors may not overlap or leave gaps");

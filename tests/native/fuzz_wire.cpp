@@ -23,13 +23,16 @@ void check_round_trip(const wire::Message& message, std::span<const std::byte> p
     const bool plain = packet.size() == wire::kHeaderBytes + message.payload.size() && header.revision == 0;
     std::vector<std::byte> again(packet.size());
     std::size_t size = 0;
+    expect(wire::encode({}, {}, {}, again, size) == wire::Result::kHead && size == 0, "a message for no head");
     if (header.dtype == wire::Dtype::kJson) {
         const std::string_view json{reinterpret_cast<const char*>(message.payload.data()), message.payload.size()};
+        expect(wire::encode_json(header, json, {}, size) == wire::Result::kRoom, "JSON written into no memory");
         expect(wire::encode_json(header, json, again, size) == wire::Result::kOk, "decoded JSON was not encoded");
     } else {
         std::vector<wire::Unit> units(message.n_values());
         for (std::size_t i = 0; i < units.size(); ++i) units[i] = i % 3 == 0 ? wire::Unit::kAngle : wire::Unit::kWeight;
         std::vector<float> values(message.n_values());
+        expect(wire::encode(header, values, units, {}, size) == wire::Result::kRoom, "values written into no memory");
         expect(wire::read_values(message, units, values) == wire::Result::kOk, "decoded values were not read");
         expect(wire::encode(header, values, units, again, size) == wire::Result::kOk, "decoded values not encoded");
         if (header.dtype == wire::Dtype::kNorm16) return;
@@ -55,6 +58,7 @@ class WireTarget final : public Target {
     bool read(std::span<const std::byte> bytes) const override {
         wire::Message message;
         const wire::Result result = wire::decode(bytes, message);
+        expect(!wire::describe(result).empty(), "a refusal without a reason");
         if (result != wire::Result::kOk) return false;
         check_round_trip(message, bytes);
         return true;

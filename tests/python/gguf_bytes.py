@@ -7,6 +7,28 @@ from typing import Any
 from visavis.model.config import ModelConfig, live_config, turn_layout
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
+SMALL = live_config(  # pinned: tests name these numbers
+    turn_frames=5,
+    context_turns=40,
+    user_lag_frames=7,
+    agent_lookahead_frames=2,
+    speech_width=12,
+    mel_bands=16,
+    conv_widths=(8, 8, 8, 12),
+    conv_kernels=(5, 5, 5, 3),
+    conv_strides=(1, 2, 2, 1),
+    token_width=12,
+    width=16,
+    depth=2,
+    heads=2,
+    mlp_ratio=4,
+    denoise_unit="turn",
+    head_context_frames=2,
+    head_width=16,
+    head_depth=1,
+    sampler="ancestral",
+    steps=5,
+)
 FORMATS = {U8: "B", I8: "b", U16: "H", I16: "h", U32: "I", I32: "i", F32: "f", BOOL: "B", U64: "Q", I64: "q", F64: "d"}
 TENSOR_F32, TENSOR_F16, TENSOR_Q8_0, TENSOR_I8, TENSOR_I16, TENSOR_I32, TENSOR_I64 = 0, 1, 8, 24, 25, 26, 27
 TENSOR_F64, TENSOR_BF16 = 28, 30
@@ -112,6 +134,6 @@ def config_pairs(config: ModelConfig) -> dict[str, bytes]:
 
 def model_file(config: ModelConfig | None = None, **changes: bytes | None) -> RawFile:
     """A valid small model file; `changes` replace (or, None, remove) entries by key, with `__` for the dot."""
-    entries: dict[str, bytes | None] = dict(config_pairs(config or live_config()))
+    entries: dict[str, bytes | None] = dict(config_pairs(config or SMALL))
     entries.update({key.replace("__", "."): value for key, value in changes.items()})
     return RawFile(metadata=[entry for entry in entries.values() if entry is not None])
