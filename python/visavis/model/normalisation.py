@@ -12,7 +12,7 @@ import numpy.typing as npt
 from visavis.errors import InvalidArgument
 from visavis.model.config import ModelConfig
 
-RESIDUAL_FLOOR = 1e-3  # normalised units
+RESIDUAL_FLOOR = 0.02  # normalised units: a channel that hardly moves must not rule the loss
 STD_FLOOR = 0.02  # of a channel's own unit: a channel that hardly moves is not blown up to unit variance
 Floats = npt.NDArray[np.float32]
 
