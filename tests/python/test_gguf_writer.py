@@ -1,5 +1,6 @@
 """What is saved comes back: configuration, rounded weights, and through the native reader too."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -104,3 +105,13 @@ def test_normalisation_survives(tmp_path: Path) -> None:
     model.residual_scale.uniform_(0.5, 2)
     save_gguf(tmp_path / "m.gguf", model)
     np.testing.assert_array_equal(load_gguf(tmp_path / "m.gguf").residual_scale, model.residual_scale)
+
+
+def test_the_format_page_names_every_key_and_tensor(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model_format.md").read_text()
+    markers = small_config(layout="markers", positions="absolute", window="exact", denoise_unit="frame")
+    for config in (small_config(denoise_target="residual"), markers):
+        save_gguf(tmp_path / "m.gguf", Timar(config), data_note="noise")
+        metadata, tensors = _core.read_gguf(tmp_path / "m.gguf")
+        for name in [*metadata, *(re.sub(r"(blocks|conv)\.\d+", r"\1.N", name) for name in tensors)]:
+            assert "`" + name.removesuffix(".bias") in page, name

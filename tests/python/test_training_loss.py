@@ -115,3 +115,18 @@ def test_the_first_loss_is_that_of_predicting_zero() -> None:
     loss = model.training_loss(batch, generator())
     for value in loss.mse.values():
         assert abs(float(value) - 1) < 0.1
+
+
+@pytest.mark.parametrize("past", ["masked", "fed", "lagged"])
+@pytest.mark.parametrize("layout", ["fused", "markers"])
+def test_bf16_autocast_gives_nearly_the_same_loss(past: str, layout: str) -> None:
+    model = randomised(Timar(small_config(own_past=past, layout=layout)))
+    batch = random_batch(model.config, 2, 8)
+    batch.lookahead_present = torch.arange(16).view(2, 8) % 3 != 0
+    exact = model.training_loss(batch, generator())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = model.training_loss(batch, generator())
+    rounded.total.backward()
+    assert rounded.total.dtype == torch.float32
+    for name, value in exact.mse.items():
+        assert abs(float(rounded.mse[name] / value) - 1) < 0.03
