@@ -24,7 +24,7 @@ from visavis.training.recipes import Recipe
 Floats = npt.NDArray[np.float32]
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
 EASE_FRAMES, EASE_OTHER = {"mouth": 4, "upper": 15}, 30  # frames in which a session's face grows out of the mean face
-STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
+STILL = 1e-3  # a channel whose values stay below this never moves: it is left out
 # Weight of a channel in its group; 1 where not named.  What closes and shapes the lips is seen first.
 CHANNEL_WEIGHT = {
     "jawOpen": 4.0,
@@ -148,6 +148,6 @@ def _group_of(space: MotionSpace) -> list[str]:
 def live_normalisation(motions: Sequence[Floats], config: ModelConfig) -> Normalisation:
     """Measured over the training split, with channel weights; weight 0 also for what never moves."""
     measured = Normalisation.measure(motions, config)
-    largest = np.max([np.ptp(m, axis=0) for m in motions], axis=0)
+    largest = np.max([np.abs(m).max(axis=0) for m in motions], axis=0)
     named = np.array([CHANNEL_WEIGHT.get(name, 1.0) for name in config.space.channels])
     return replace(measured, weight=np.where(largest < STILL, 0.0, measured.weight * named).astype(np.float32))
