@@ -25,7 +25,7 @@ def person(n_frames: int = 500, speaking: bool = False, **labels: np.ndarray) ->
     return Person(np.zeros(n_frames * 640, np.float16), motion, {"speaking": flags, **labels})
 
 
-def nod_at(motion: np.ndarray, frame: int, degrees: float = 3.0) -> None:
+def nod_at(motion: np.ndarray, frame: int, degrees: float = 6.0) -> None:
     """Two cycles at 3 Hz, `degrees` peak to peak."""
     n = np.arange(17)
     motion[frame : frame + 17, PITCH] += np.radians(degrees / 2) * np.sin(2 * np.pi * 3 * n / 25)
@@ -34,7 +34,7 @@ def nod_at(motion: np.ndarray, frame: int, degrees: float = 3.0) -> None:
 def test_nods_are_counted_by_size_and_band() -> None:
     motion = np.zeros((500, 55))
     nod_at(motion, 110)
-    nod_at(motion, 210, degrees=0.8)
+    nod_at(motion, 210, degrees=1.6)
     motion[300:350, PITCH] += np.radians(6) * np.sin(2 * np.pi * 0.2 * np.arange(50) / 25)  # slow drift
     assert events.nods(motion, [100, 200, 315]).tolist() == [True, False, False]
 
@@ -147,3 +147,36 @@ def test_clips_are_spread_over_the_split(data: Path) -> None:
     assert [d.name for d in choose(dialogues, 1.0)] == ["talk0"]
     with pytest.raises(InvalidArgument, match="at least 2 conversations"):
         evaluate(lambda clips: [np.zeros((750, 55))] * len(clips), data, "test", ARKIT55, np.zeros(55), minutes=1.0)
+
+
+def test_the_batched_generator_equals_the_engine(tmp_path: Path) -> None:
+    import torch
+    from test_training import tiny_config
+
+    from visavis.engine import TurnInput, load_engine
+    from visavis.evaluation.batched import BatchGenerator
+    from visavis.export.gguf import save_gguf
+    from visavis.model.timar import Timar
+
+    config = tiny_config()
+    torch.manual_seed(0)
+    model = Timar(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    save_gguf(tmp_path / "tiny.gguf", model, dtype="f32")
+    rng = np.random.default_rng(0)
+    clips = [(0.1 * rng.standard_normal((2, n * 640)).astype(np.float32)) for n in (33, 40)]
+    batched = BatchGenerator(tmp_path / "tiny.gguf", seed=4)([(c[0], c[1]) for c in clips])
+    engine = load_engine(tmp_path / "tiny.gguf", engine="torch")
+    f, lag, ahead = config.turn_frames, config.user_lag_frames, config.agent_lookahead_frames
+    for i, clip in enumerate(clips):
+        padded = np.pad(clip, ((0, 0), (lag * 640, 20 * 640)))
+        slot, turns = engine.open(), []
+        for turn in range(-(-clip.shape[1] // 640 // f)):
+            at = turn * f * 640
+            agent = padded[0, lag * 640 + at : lag * 640 + at + (f + ahead) * 640]
+            inputs = TurnInput(slot, user_audio=padded[1, at : at + f * 640], agent_audio=agent, seed=4 + i)
+            turns.append(engine.step([inputs])[0].motion)
+        expected = np.concatenate(turns)[: clip.shape[1] // 640]
+        np.testing.assert_allclose(batched[i], expected, atol=1e-4)

@@ -13,12 +13,8 @@ def main(
     out: Annotated[Path, typer.Option(help="folder of the report: report.md, report.json, PNG plots")],
     model: Annotated[Path | None, typer.Option(help="model file (default: the packaged model)")] = None,
     split: Annotated[str, typer.Option(help="train, val or test")] = "test",
-    minutes: Annotated[
-        float | None, typer.Option(help="minutes of motion (default: the whole split)")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(help="cpu (native session, as shipped) or torch (one batch)")
-    ] = "cpu",
+    minutes: Annotated[float | None, typer.Option(help="minutes of motion (default: the whole split)")] = None,
+    engine: Annotated[str, typer.Option(help="cpu (native session, as shipped) or torch (one batch)")] = "cpu",
     sampler: Annotated[str | None, typer.Option(help="ancestral or dpm2m (default: the model file's)")] = None,
     steps: Annotated[int | None, typer.Option(help="diffusion steps (default: the model file's)")] = None,
     temperature: Annotated[float, typer.Option(help="scale of the step noise")] = 1.0,
@@ -27,7 +23,8 @@ def main(
 ) -> None:
     """Measure a model on held-out conversations, the user's tracked face absent."""
     try:
-        from visavis.evaluation.generate import EngineGenerator, Generate, SessionGenerator, model_facts
+        from visavis.evaluation.batched import BatchGenerator
+        from visavis.evaluation.generate import Generate, SessionGenerator, model_facts
         from visavis.evaluation.report import write_report
         from visavis.evaluation.run import evaluate
     except ImportError as error:
@@ -38,7 +35,7 @@ def main(
     if engine == "cpu":
         generate = SessionGenerator(model, seed, temperature, **options)
     else:
-        generate = EngineGenerator(model, seed, engine, temperature, **options)
+        generate = BatchGenerator(model, seed, temperature, **options)
     result = evaluate(
         generate, data, split, config.space, mean_face, minutes, controls, say=lambda text: print(text, flush=True)
     )

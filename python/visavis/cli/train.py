@@ -12,9 +12,7 @@ def main(
     data: Annotated[Path, typer.Option(help="data set: DIR/{train,val,test} or one folder of pairs")],
     out: Annotated[Path, typer.Option(help="folder of the run: checkpoint.pt, model.gguf, tensorboard/")],
     recipe: Annotated[str, typer.Option(help="live (default model) or paper (TIMAR)")] = "live",
-    minutes: Annotated[
-        float | None, typer.Option(help="training time; the schedule follows the clock")
-    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="training time; the schedule follows the clock")] = None,
     steps: Annotated[int | None, typer.Option(help="number of steps; the same seed gives the same run")] = None,
     batch: Annotated[int | None, typer.Option(help="crops a step and process (default: the recipe's)")] = None,
     setting: Annotated[
@@ -24,9 +22,7 @@ def main(
     resume: Annotated[bool, typer.Option("--resume", help="go on from OUT/checkpoint.pt")] = False,
     precision: Annotated[str, typer.Option(help="auto, bf16 (autocast) or f32")] = "auto",
     save_minutes: Annotated[float, typer.Option(help="minutes between checkpoints")] = 5.0,
-    speech_folder: Annotated[
-        Path | None, typer.Option(help="wav2vec2 folder, for the paper's recipe")
-    ] = None,
+    speech_folder: Annotated[Path | None, typer.Option(help="wav2vec2 folder, for the paper's recipe")] = None,
     name: Annotated[str, typer.Option(help="name stored in the model file")] = "visavis",
     licence: Annotated[str, typer.Option(help="licence stored in the model file")] = "Apache-2.0",
 ) -> None:

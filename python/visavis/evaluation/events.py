@@ -3,6 +3,7 @@
 All functions take motion in the arkit55 space, (T, C) raw units at 25 frames a second, and label times in seconds.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ BILABIALS = ("P", "B", "M")
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
 OPEN_VOWEL_S = 0.08  # shorter ones are never reached by a jaw
 CLOSURE_SLACK = 1  # frames
-NOD_DEG = 1.5  # peak to peak, in the nod band
+NOD_DEG = 1.5  # amplitude (half peak to peak) in the nod band
+NOD_GAP_S = 0.5  # swings closer than this belong to one nod
 NOD_BAND_HZ = (1.0, 6.5)
 SMILE_RISE = 0.1
 RESPONSE_S = 1.0  # after the end of the partner's phrase
@@ -99,10 +101,25 @@ def silent_frames(agent: Person, n_frames: int) -> list[int]:
     return [int(s) for s in starts[spoken[starts + after - 1] == spoken[starts - 1]]]
 
 
+def nod_starts(motion: Floats) -> npt.NDArray[np.int64]:
+    """Frames at which nods begin: swings of pitch over 2 x NOD_DEG in the nod band, close ones being one nod."""
+    pitch = np.degrees(band(motion[:, PITCH], *NOD_BAND_HZ))
+    steps = np.diff(pitch)
+    turns = np.concatenate([[0], np.flatnonzero(steps[1:] * steps[:-1] <= 0) + 1, [len(pitch) - 1]])
+    starts, last = [], -len(pitch)
+    for begin, end in itertools.pairwise(turns):
+        if abs(pitch[end] - pitch[begin]) >= 2 * NOD_DEG:
+            if begin - last > NOD_GAP_S * FRAME_RATE:
+                starts.append(begin)
+            last = end
+    return np.array(starts, dtype=np.int64)
+
+
 def nods(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:
-    """For each moment: is there a nod within a second of it, (n,)."""
-    degrees = np.degrees(band(motion[:, PITCH], *NOD_BAND_HZ))
-    return np.array([np.ptp(degrees[_response(m)]) >= NOD_DEG for m in moments], dtype=bool)
+    """For each moment: does a nod begin within a second of it, (n,)."""
+    starts = nod_starts(motion)
+    ends = [(m, m + round(RESPONSE_S * FRAME_RATE)) for m in moments]
+    return np.array([((starts >= a) & (starts <= b)).any() for a, b in ends], dtype=bool)
 
 
 def smiles(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
 from visavis.training.ema import Ema
-from visavis.training.objective import Objective, live_normalisation
+from visavis.training.objective import Objective, live_normalisation, see_velocity
 from visavis.training.recipes import Recipe
 from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
 
@@ -119,6 +119,7 @@ class _Trainer:
         self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
         self.validation = self._validation_sampler()
         model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
+        see_velocity(model)
         self.state = RunState(model, Ema(model, run.recipe.ema), _optimizer(model, run.recipe))
         if document is not None:
             restore(self.state, document, run.config, run.seed)

@@ -108,7 +108,7 @@ class Objective:
         terms = {}
         for name, channels in model.config.space.groups.items():
             weight = model.motion_weight[list(channels)]
-            weight = weight / weight.sum().clamp_min(1e-9)
+            weight = weight / weight.sum().clamp_min(1e-9) * (self.recipe.mouth if name == "mouth" else 1.0)
             terms[name] = (squares[list(channels)] * weight).sum()
             if self.recipe.smoothness > 0:
                 terms[f"{name}_moves"] = self.recipe.smoothness * (smooth[list(channels)] * weight).sum()
@@ -143,6 +143,23 @@ def _group_of(space: MotionSpace) -> list[str]:
     """The group of each channel."""
     names = {c: name for name, channels in space.groups.items() for c in channels}
     return [names[c] for c in range(len(space.channels))]
+
+
+@torch.no_grad()
+def see_velocity(model: Timar) -> None:
+    """Let the head see from the start how fast its own last frames moved.
+
+    The difference of two neighbouring frames is tiny beside the frames themselves, so a network learns it slowly; here
+    random features of it, scaled to unit variance, are added to the initial weights of the condition.
+    """
+    config = model.config
+    if config.denoise_target != "residual" or config.head_context_frames < 2:
+        return
+    embed = model.diffloss.net.cond_embed.weight  # (W, F*D + frames*C), oldest own frame first
+    last, before = embed[:, -config.n_channels :], embed[:, -2 * config.n_channels : -config.n_channels]
+    features = torch.randn_like(last) * (model.motion_weight > 0) / (config.n_channels**0.5 * model.residual_scale[0])
+    last += features
+    before -= features
 
 
 def live_normalisation(motions: Sequence[Floats], config: ModelConfig) -> Normalisation:
