@@ -18,12 +18,12 @@ from visavis.model.config import ModelConfig
 from visavis.model.diffusion import N_STEPS
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
-from visavis.motion_space import MotionSpace
 from visavis.training.recipes import Recipe
 
 Floats = npt.NDArray[np.float32]
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
-EASE_FRAMES, EASE_OTHER = {"mouth": 4, "upper": 15}, 30  # frames in which a session's face grows out of the mean face
+EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
+SCALE_FLOOR = 0.03  # of residual_scale: a channel that stands still in a recording is a person's constant
 STILL = 1e-3  # a channel whose values stay below this never moves: it is left out
 # Weight of a channel in its group; 1 where not named.  What closes and shapes the lips is seen first.
 CHANNEL_WEIGHT = {
@@ -129,20 +129,19 @@ def stratified_times(n_rows: int, repeats: int, generator: torch.Generator) -> T
 
 
 def eased_in(model: Timar, batch: TurnBatch) -> TurnBatch:
-    """Where a crop starts a session, the agent's motion grows out of the mean face, as it will at run time."""
-    config, n_frames = model.config, batch.agent_motion.shape[1]
+    """Where a crop starts a session, the agent's motion grows out of the mean face, as it will at run time.
+
+    It grows as fast as each channel moves anyway: a standard deviation of distance in steps of about two rms steps.
+    """
+    n_frames, C = batch.agent_motion.shape[1:]
     frames = torch.arange(1, n_frames + 1, device=batch.agent_motion.device)[:, None]
-    lengths = torch.tensor([EASE_FRAMES.get(c, EASE_OTHER) for c in _group_of(config.space)], device=frames.device)
+    lengths = torch.full((C,), EASE_FRAMES, device=frames.device)
+    if model.config.denoise_target == "residual":
+        lengths = (0.75 / model.residual_scale[0]).clamp(3.0, 50.0)
     x = (frames / lengths).clamp(max=1.0)
     share = torch.where(batch.previous_present[:, None, None], 1.0, x * x * (3 - 2 * x))  # (B, L, C)
     motion = model.motion_mean + share * (batch.agent_motion - model.motion_mean)
     return replace(batch, agent_motion=motion)
-
-
-def _group_of(space: MotionSpace) -> list[str]:
-    """The group of each channel."""
-    names = {c: name for name, channels in space.groups.items() for c in channels}
-    return [names[c] for c in range(len(space.channels))]
 
 
 @torch.no_grad()
@@ -167,4 +166,7 @@ def live_normalisation(motions: Sequence[Floats], config: ModelConfig) -> Normal
     measured = Normalisation.measure(motions, config)
     largest = np.max([np.abs(m).max(axis=0) for m in motions], axis=0)
     named = np.array([CHANNEL_WEIGHT.get(name, 1.0) for name in config.space.channels])
-    return replace(measured, weight=np.where(largest < STILL, 0.0, measured.weight * named).astype(np.float32))
+    weight = np.where(largest < STILL, 0.0, measured.weight * named).astype(np.float32)
+    if measured.residual_scale is None:
+        return replace(measured, weight=weight)
+    return replace(measured, weight=weight, residual_scale=np.maximum(measured.residual_scale, SCALE_FLOOR))
