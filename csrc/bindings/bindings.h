@@ -6,6 +6,7 @@ namespace visavis::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_noise(pybind11::module_& module);
+void register_engine(pybind11::module_& module);
 void register_model_file(pybind11::module_& module);
 void register_wire(pybind11::module_& module);
 void register_session(pybind11::module_& module);

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, module) {
     module.attr("__version__") = visavis::version();
     visavis::bindings::register_errors(module);
     visavis::bindings::register_noise(module);
+    visavis::bindings::register_engine(module);
     visavis::bindings::register_model_file(module);
     visavis::bindings::register_wire(module);
     visavis::bindings::register_session(module);

@@ -19,16 +19,19 @@ def noise(
 def philox4x32(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
 
 # engine.cpp
-class CpuEngine:
+class NativeEngine: ...
+
+class CpuEngine(NativeEngine):
     def __init__(
         self,
-        path: str,
+        path: str | PathLike[str],
         *,
         window: str | None = None,
         history: str | None = None,
         steps: int | None = None,
         passes: int = 1,
         sampler: str | None = None,
+        guidance_schedule: str = "constant",
     ) -> None: ...
     @property
     def info(self) -> ModelInfo: ...

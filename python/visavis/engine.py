@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from visavis.errors import FileError, InvalidArgument
+from visavis.errors import FileError, InvalidArgument, Unsupported
 from visavis.model.config import CHOICES
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 
 ENGINES = ("cpu", "torch")
+GUIDANCE_SCHEDULES = ("constant", "linear")
 DEFAULT_MODEL = Path(__file__).parent / "assets" / "default.gguf"
 
 
@@ -118,15 +119,20 @@ def load_engine(
     steps: int | None = None,
     passes: int = 1,
     sampler: str | None = None,
+    guidance_schedule: str = "constant",
+    speech_encoder: str | Path | None = None,
 ) -> Engine:
     """Load a model file (None: the packaged default model) into an engine, "cpu" or "torch".
 
     `window`, `history` (the own past: masked, fed or lagged), `steps` and `sampler` default to what the file says.
+    `passes` of masked decoding matter with guidance_schedule="linear" alone: guidance then grows with the share of the
+    turn that is decoded.  `speech_encoder` is the folder of a wav2vec2 model, for models that hear through one.
     """
     _check_choice("engine", engine, ENGINES)
     _check_choice("window", window, CHOICES["window"])
     _check_choice("history", history, CHOICES["own_past"])
     _check_choice("sampler", sampler, CHOICES["sampler"])
+    _check_choice("guidance_schedule", guidance_schedule, GUIDANCE_SCHEDULES)
     _check_count("steps", steps, None)
     _check_count("passes", passes, 1)
     options: dict[str, Any] = {
@@ -135,10 +141,13 @@ def load_engine(
         "steps": steps,
         "passes": passes,
         "sampler": sampler,
+        "guidance_schedule": guidance_schedule,
     }
     file = model_path(path)
     if engine == "torch":
-        return _torch_engine(file, options)
+        return _torch_engine(file, speech_encoder=speech_encoder, **options)
+    if speech_encoder is not None:
+        raise Unsupported("speech_encoder: engine cpu does not run wav2vec2; use engine torch")
     from visavis import _core
 
     return _core.CpuEngine(str(file), **options)
@@ -153,14 +162,16 @@ def model_path(path: str | Path | None = None) -> Path:
     return found
 
 
-def _torch_engine(path: Path, options: dict[str, Any]) -> Engine:
+def _torch_engine(path: Path, **options: Any) -> Engine:
     from visavis.engines.torch import TorchEngine
 
     return TorchEngine.load(path, **options)
 
 
 def _check_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
-    if not (value is None and name != "engine") and value not in choices:
+    if value is None and name not in ("engine", "guidance_schedule"):
+        return
+    if value not in choices:
         raise InvalidArgument(f"{name} is {value!r}; expected one of {', '.join(choices)}")
 
 

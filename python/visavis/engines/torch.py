@@ -15,14 +15,12 @@ import torch
 from torch import Tensor
 
 from visavis.constants import SAMPLES_PER_FRAME
-from visavis.engine import FloatArray, ModelInfo, TurnInput, TurnOutput, model_info
+from visavis.engine import GUIDANCE_SCHEDULES, FloatArray, ModelInfo, TurnInput, TurnOutput, model_info
 from visavis.engines.windows import WINDOWS, Window
 from visavis.errors import InvalidArgument, Unsupported
 from visavis.export.gguf import load_gguf
 from visavis.model.diffusion import FLAME_RANGE, Predict, Range, sample
 from visavis.model.timar import Timar
-
-GUIDANCE_SCHEDULES = ("constant", "linear")
 
 
 @dataclass(frozen=True)
@@ -77,6 +75,7 @@ class TorchEngine:
         steps: int | None = None,
         passes: int = 1,
         sampler: str | None = None,
+        guidance_schedule: str = "constant",
         speech_encoder: str | Path | None = None,
     ) -> "TorchEngine":
         """The engine of a model file; `speech_encoder` is the folder of a wav2vec2 model."""
@@ -90,6 +89,7 @@ class TorchEngine:
             steps=steps,
             passes=passes,
             sampler=sampler,
+            guidance_schedule=guidance_schedule,
         )
 
     # ---- slots
