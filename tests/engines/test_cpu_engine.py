@@ -122,24 +122,22 @@ def test_a_refused_batch_moves_no_slot(engine: Engine) -> None:
 def test_a_second_thread_is_refused_not_raced(path: Path) -> None:
     engine = visavis.load_engine(path, steps=1000)
     slots = [engine.open(), engine.open()]
-    refused = 0
-    done = threading.Event()
+    refusals: list[str] = []
 
-    def work() -> None:
-        engine.step([TurnInput(slots[0])])
-        done.set()
+    def work(slot: int) -> None:
+        for _ in range(20):
+            try:
+                engine.step([TurnInput(slot)])
+            except StateError as error:
+                refusals.append(str(error))
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    while not done.is_set():
-        try:
-            engine.reset(slots[1])
-        except StateError as error:
-            assert "one caller at a time" in str(error)
-            refused += 1
-    thread.join()
-    assert refused > 0
-    engine.reset(slots[1])
+    threads = [threading.Thread(target=work, args=(slot,)) for slot in slots]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refusals and all("expected one caller at a time" in text for text in refusals)
+    engine.step([TurnInput(slots[0])])
 
 
 # ---- noise
