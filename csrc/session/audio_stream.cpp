@@ -135,7 +135,7 @@ void AudioStream::append_silence(std::int64_t n) {
 void AudioStream::reserve(std::int64_t end) {
     const auto needed = static_cast<std::size_t>(end - begin_);
     if (needed <= ring_.size()) return;
-    std::vector<float> larger(std::bit_ceil(needed));
+    BlockVector<float> larger(std::bit_ceil(needed));
     for (std::int64_t i = begin_; i < end_; ++i) larger[static_cast<std::size_t>(i) & (larger.size() - 1)] = at(i);
     ring_.swap(larger);
 }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "constants.h"
+#include "memory.h"
 #include "session/resampler.h"
 
 namespace visavis {
@@ -77,7 +78,7 @@ class AudioStream {
     bool running_ = false;
     std::int64_t run_start_ = 0;        // sample at which the run begins
     std::int64_t begin_ = 0, end_ = 0;  // the ring holds [begin, end)
-    std::vector<float> ring_;           // a power of two
+    BlockVector<float> ring_;           // a power of two
 };
 
 }  // namespace visavis

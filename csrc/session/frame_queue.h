@@ -3,7 +3,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "memory.h"
 
 namespace visavis {
 
@@ -39,8 +40,8 @@ class FrameQueue {
     std::size_t n_channels_;
     std::int64_t capacity_;
     std::int64_t read_ = 0, written_ = 0;  // frames ever popped, pushed
-    std::vector<Frame> frames_;
-    std::vector<float> values_;  // (capacity, C)
+    BlockVector<Frame> frames_;
+    BlockVector<float> values_;  // (capacity, C)
 };
 
 }  // namespace visavis

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "constants.h"
+#include "memory.h"
 
 namespace visavis {
 
@@ -40,8 +41,8 @@ class MotionStream {
 
     std::size_t n_channels_;
     std::int64_t begin_ = 0, end_ = 0;
-    std::vector<std::uint8_t> present_;  // a power of two
-    std::vector<float> ring_;            // (present.size(), C)
+    BlockVector<std::uint8_t> present_;  // a power of two
+    BlockVector<float> ring_;            // (present.size(), C)
 };
 
 }  // namespace visavis

@@ -6,7 +6,8 @@
 #pragma once
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "memory.h"
 
 namespace visavis {
 
@@ -43,14 +44,14 @@ class Resampler {
     std::int64_t half_ = 0;           // taps on each side of an output
     std::int64_t n_taps_ = 0;         // 2 * half, padded to the width of the dot product
     std::int64_t n_phases_ = 0;       // rows of the bank less one
-    std::vector<float> bank_;         // (n_phases + 1, n_taps)
-    std::vector<float> window_;       // input from position window_start on
+    BlockVector<float> bank_;         // (n_phases + 1, n_taps)
+    BlockVector<float> window_;       // input from position window_start on
     std::int64_t window_start_ = 0;
     std::int64_t n_window_ = 0;
     std::int64_t position_ = 0;  // input sample at or before the next output
     std::int64_t phase_ = 0;     // rest of its position, in 1/up
     std::int64_t n_input_ = 0, n_output_ = 0;
-    std::vector<float> out_;
+    BlockVector<float> out_;
 };
 
 }  // namespace visavis

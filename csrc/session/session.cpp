@@ -136,10 +136,15 @@ std::size_t Session::poll(std::span<Frame> frames, std::span<float> values) {
     while (n < frames.size()) {
         if (queue_.pop(frames[n], values.subspan(n * n_channels, n_channels))) {
             ++n;
-        } else if (turn_ready()) {
-            generate_turn();
-        } else {
+        } else if (!turn_ready()) {
             break;
+        } else {
+            try {
+                generate_turn();
+            } catch (...) {
+                if (n == 0) throw;
+                break;  // the frames that are out come first, the error with the next call
+            }
         }
     }
     return n;

@@ -1,0 +1,386 @@
+// The C ABI of visavis.h.  Every exception of the library ends in this file: `guarded` turns it into a status and a
+// text.
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "engines/cpu/cpu_engine.h"
+#include "error.h"
+#include "memory.h"
+#include "model_file/model_file.h"
+#include "session/session.h"
+#include "version.h"
+#include "visavis/visavis.h"
+
+namespace {
+
+using visavis::Error;
+using visavis::Status;
+
+}  // namespace
+
+struct vv_model {
+    visavis::ModelFile file;
+    std::vector<const char*> channels, units;
+};
+
+struct vv_engine {
+    std::shared_ptr<visavis::Engine> engine;
+};
+
+struct vv_session {
+    visavis::Session session;
+    mutable std::atomic_flag busy{};
+};
+
+namespace {
+
+// Fixed memory: an error of memory must still be told.
+thread_local char last_error[1024] = "";
+
+struct Log {
+    std::atomic<vv_log_fn> function{nullptr};
+    std::atomic<void*> user{nullptr};
+    void operator()(vv_log_level level, const char* message) const noexcept {
+        if (const vv_log_fn f = function) f(user, level, message);
+    }
+};
+Log log_message;
+
+vv_status fail(vv_status status, const char* text) noexcept {
+    std::snprintf(last_error, sizeof last_error, "%s", text);
+    log_message(VV_LOG_ERROR, last_error);
+    return status;
+}
+
+template <class Call>
+vv_status guarded(Call call) noexcept {
+    try {
+        call();
+        return VV_OK;
+    } catch (const Error& error) {
+        return fail(static_cast<vv_status>(error.status()), error.what());
+    } catch (const std::bad_alloc&) {
+        return fail(VV_ERROR_OUT_OF_MEMORY, "out of memory");
+    } catch (const std::exception& error) {
+        return fail(VV_ERROR_INTERNAL, error.what());
+    } catch (...) {
+        return fail(VV_ERROR_INTERNAL, "an exception of unknown type");
+    }
+}
+
+void require(const void* pointer, const char* name) {
+    if (!pointer) throw Error(Status::kInvalidArgument, std::string(name) + " is NULL; expected a valid pointer");
+}
+
+[[noreturn]] void refuse_size(const char* name, std::uint32_t found) {
+    throw Error(Status::kInvalidArgument, std::string(name) + ".struct_size is " + std::to_string(found) +
+                                              "; expected the sizeof of the struct: use its default function");
+}
+
+// The caller's struct, which may be shorter than ours (an older header), over the defaults.
+template <class Config>
+Config merged(const Config* given, Config config, const char* name) {
+    if (!given) return config;
+    if (given->struct_size < sizeof given->struct_size || given->struct_size > 4096)
+        refuse_size(name, given->struct_size);
+    std::memcpy(&config, given, std::min<std::size_t>(given->struct_size, sizeof config));
+    return config;
+}
+
+// Fills the caller's struct as far as it goes.
+template <class Info>
+void give(Info* out, Info info, const char* name) {
+    const std::uint32_t size = out->struct_size;
+    if (size < sizeof size || size > 4096) refuse_size(name, size);
+    info.struct_size = size;
+    std::memcpy(out, &info, std::min<std::size_t>(size, sizeof info));
+}
+
+void check_choice(const char* name, std::uint32_t value, std::uint32_t last) {
+    if (value > last)
+        throw Error(Status::kInvalidArgument,
+                    std::string(name) + " is " + std::to_string(value) + "; expected 0 to " + std::to_string(last));
+}
+
+// One caller at a time per session: a second one is refused, not raced.
+class Caller {
+  public:
+    explicit Caller(const vv_session* session) : session_(session) {
+        require(session, "session");
+        if (session->busy.test_and_set(std::memory_order_acquire))
+            throw Error(Status::kState, "session: in use by another thread; expected one caller at a time");
+    }
+    ~Caller() { session_->busy.clear(std::memory_order_release); }
+    Caller(const Caller&) = delete;
+    Caller& operator=(const Caller&) = delete;
+
+  private:
+    const vv_session* session_;
+};
+
+void add_model(visavis::ModelFile file, vv_model** model) {
+    auto made = std::make_unique<vv_model>(vv_model{std::move(file), {}, {}});
+    for (const std::string& channel : made->file.info().channels) made->channels.push_back(channel.c_str());
+    for (const std::string& unit : made->file.info().units) made->units.push_back(unit.c_str());
+    log_message(VV_LOG_INFO, ("model loaded: " + made->file.info().name).c_str());
+    *model = made.release();
+}
+
+template <class T>
+std::optional<T> chosen(std::uint32_t value) {
+    if (value == 0) return std::nullopt;
+    return static_cast<T>(value - 1);
+}
+
+visavis::CpuEngineOptions cpu_options(const vv_engine_config& config) {
+    check_choice("engine config: kind", config.kind, VV_ENGINE_CPU);
+    check_choice("engine config: window", config.window, VV_WINDOW_RING);
+    check_choice("engine config: history", config.history, VV_HISTORY_LAGGED);
+    check_choice("engine config: sampler", config.sampler, VV_SAMPLER_DPM2M);
+    visavis::CpuEngineOptions options;
+    options.window = chosen<visavis::Window>(config.window);
+    options.history = chosen<visavis::OwnPast>(config.history);
+    options.sampler = chosen<visavis::Sampler>(config.sampler);
+    if (config.steps != 0) options.steps = config.steps;
+    if (config.passes != 0) options.passes = config.passes;
+    return options;
+}
+
+visavis::SessionConfig session_config(const vv_session_config& given) {
+    check_choice("session config: agent_audio", given.agent_audio, VV_AGENT_AUDIO_LIVE);
+    check_choice("session config: voices", given.voices, VV_VOICES_USER);
+    visavis::SessionConfig config;
+    config.seed = given.seed;
+    config.temperature = given.temperature;
+    config.guidance = given.guidance;
+    config.steps = given.steps;
+    config.agent_audio = static_cast<visavis::AgentAudio>(given.agent_audio);
+    config.voices = static_cast<visavis::Voices>(given.voices);
+    config.lead_ns = given.lead_ns;
+    return config;
+}
+
+visavis::Session::Time time_of(std::int64_t time_ns) {
+    if (time_ns == VV_TIME_NEXT) return std::nullopt;
+    return time_ns;
+}
+
+using PushAudio = std::int64_t (visavis::Session::*)(std::span<const float>, int, visavis::Session::Time);
+
+vv_status push_audio(PushAudio push, vv_session* session, const float* samples, size_t n_samples, uint32_t sample_rate,
+                     int64_t time_ns, int64_t* start_ns) noexcept {
+    return guarded([&] {
+        const Caller caller(session);
+        if (n_samples > 0) require(samples, "samples");
+        const int rate = static_cast<int>(std::min<uint32_t>(sample_rate, 1'000'000));
+        const std::int64_t start = (session->session.*push)({samples, n_samples}, rate, time_of(time_ns));
+        if (start_ns) *start_ns = start;
+    });
+}
+
+vv_voice_stats voice_stats(const visavis::VoiceStats& from) {
+    return {from.pushed, from.missing, from.late, from.gap, from.replaced, from.inserted, from.dropped, from.cancelled};
+}
+
+}  // namespace
+
+int vv_abi_matches(uint32_t header_version) {
+    return header_version >> 16 == VV_ABI_VERSION >> 16 && (header_version & 0xFFFF) <= (VV_ABI_VERSION & 0xFFFF);
+}
+
+const char* vv_version(void) { return visavis::version(); }
+
+const char* vv_status_text(vv_status status) {
+    switch (status) {
+        case VV_OK: return "ok";
+        case VV_ERROR_INVALID_ARGUMENT: return "invalid argument";
+        case VV_ERROR_FILE: return "file missing or unreadable";
+        case VV_ERROR_MODEL_FILE: return "not a valid model file";
+        case VV_ERROR_UNSUPPORTED: return "not supported in this build or combination";
+        case VV_ERROR_STATE: return "not possible at this time";
+        case VV_ERROR_OUT_OF_MEMORY: return "out of memory";
+        case VV_ERROR_INTERNAL: return "internal error";
+    }
+    return "unknown status";
+}
+
+const char* vv_last_error(void) { return last_error; }
+
+void vv_set_log(vv_log_fn log, void* user) {
+    log_message.function = nullptr;  // never the old function with the new user
+    log_message.user = user;
+    log_message.function = log;
+}
+
+vv_status vv_set_allocator(const vv_allocator* allocator) {
+    return guarded([&] {
+        visavis::MemoryHooks hooks;
+        if (allocator) hooks = {allocator->allocate, allocator->release, allocator->user};
+        if (allocator && (!hooks.allocate || !hooks.release))
+            throw Error(Status::kInvalidArgument, "allocator: allocate or release is NULL; expected both functions");
+        if (!visavis::set_memory_hooks(hooks))
+            throw Error(Status::kState, "allocator: blocks are in use; set it before the first model is loaded");
+    });
+}
+
+vv_status vv_model_load(const char* path, vv_model** model) {
+    return guarded([&] {
+        require(path, "path");
+        require(model, "model");
+        const std::filesystem::path utf8(reinterpret_cast<const char8_t*>(path));
+        add_model(visavis::ModelFile::open(utf8), model);
+    });
+}
+
+vv_status vv_model_load_memory(const void* bytes, size_t n_bytes, vv_model** model) {
+    return guarded([&] {
+        require(bytes, "bytes");
+        require(model, "model");
+        add_model(visavis::ModelFile::parse({static_cast<const std::byte*>(bytes), n_bytes}, "memory"), model);
+    });
+}
+
+vv_status vv_model_describe(const vv_model* model, vv_model_info* info) {
+    return guarded([&] {
+        require(model, "model");
+        require(info, "info");
+        const visavis::ModelInfo& from = model->file.info();
+        vv_model_info all{};
+        all.n_channels = from.n_channels();
+        all.turn_frames = from.turn_frames;
+        all.user_lag_frames = from.user_lag_frames;
+        all.agent_lookahead_frames = from.agent_lookahead_frames;
+        all.context_turns = from.context_turns;
+        all.steps = from.steps;
+        all.name = from.name.c_str();
+        all.license = model->file.license().c_str();
+        all.data_note = model->file.data_note().c_str();
+        all.channels = model->channels.data();
+        all.units = model->units.data();
+        give(info, all, "vv_model_info");
+    });
+}
+
+void vv_model_destroy(vv_model* model) { delete model; }
+
+vv_status vv_engine_create(const vv_model* model, const vv_engine_config* config, vv_engine** engine) {
+    return guarded([&] {
+        require(model, "model");
+        require(engine, "engine");
+        const auto options = cpu_options(merged(config, vv_engine_config_default(), "vv_engine_config"));
+        *engine = new vv_engine{std::make_shared<visavis::CpuEngine>(model->file, options)};
+    });
+}
+
+void vv_engine_destroy(vv_engine* engine) { delete engine; }
+
+vv_status vv_session_create(vv_engine* engine, const vv_session_config* config, vv_session** session) {
+    return guarded([&] {
+        require(engine, "engine");
+        require(session, "session");
+        const auto checked = session_config(merged(config, vv_session_config_default(), "vv_session_config"));
+        *session = new vv_session{{engine->engine, checked}};
+    });
+}
+
+void vv_session_destroy(vv_session* session) { delete session; }
+
+vv_status vv_session_push_user_audio(vv_session* session, const float* samples, size_t n_samples, uint32_t sample_rate,
+                                     int64_t time_ns, int64_t* start_ns) {
+    return push_audio(&visavis::Session::push_user_audio, session, samples, n_samples, sample_rate, time_ns, start_ns);
+}
+
+vv_status vv_session_push_agent_audio(vv_session* session, const float* samples, size_t n_samples, uint32_t sample_rate,
+                                      int64_t time_ns, int64_t* start_ns) {
+    return push_audio(&visavis::Session::push_agent_audio, session, samples, n_samples, sample_rate, time_ns, start_ns);
+}
+
+vv_status vv_session_push_user_motion(vv_session* session, const float* values, size_t n_frames, int64_t time_ns,
+                                      int64_t* start_ns) {
+    return guarded([&] {
+        const Caller caller(session);
+        if (n_frames > 0) require(values, "values");
+        if (n_frames > static_cast<std::size_t>(visavis::kMaxAheadFrames))
+            throw Error(Status::kInvalidArgument, "user motion: " + std::to_string(n_frames) +
+                                                      " frames at once; expected at most " +
+                                                      std::to_string(visavis::kMaxAheadFrames));
+        const auto n_channels = static_cast<std::size_t>(session->session.info().n_channels());
+        const std::int64_t start = session->session.push_user_motion({values, n_frames * n_channels}, time_of(time_ns));
+        if (start_ns) *start_ns = start;
+    });
+}
+
+vv_status vv_session_advance(vv_session* session, int64_t now_ns) {
+    return guarded([&] {
+        const Caller caller(session);
+        session->session.advance(now_ns);
+    });
+}
+
+vv_status vv_session_cancel(vv_session* session, int64_t from_ns, size_t* n_withdrawn) {
+    return guarded([&] {
+        const Caller caller(session);
+        const std::int64_t n = session->session.cancel(from_ns);
+        if (n_withdrawn) *n_withdrawn = static_cast<size_t>(n);
+    });
+}
+
+vv_status vv_session_end(vv_session* session) {
+    return guarded([&] {
+        const Caller caller(session);
+        session->session.end();
+    });
+}
+
+vv_status vv_session_poll(vv_session* session, vv_frame* frames, float* values, size_t max_frames, size_t* n_frames) {
+    return guarded([&] {
+        const Caller caller(session);
+        require(n_frames, "n_frames");
+        if (max_frames > 0) {
+            require(frames, "frames");
+            require(values, "values");
+        }
+        const auto n_channels = static_cast<std::size_t>(session->session.info().n_channels());
+        std::size_t n = 0;
+        try {
+            for (visavis::Frame frame; n < max_frames; ++n) {
+                if (session->session.poll({&frame, 1}, {values + n * n_channels, n_channels}) == 0) break;
+                frames[n] = {frame.index, frame.time_ns, frame.state, 0};
+            }
+        } catch (...) {
+            if (n == 0) throw;  // else: the frames that are out come first, the error with the next call
+        }
+        *n_frames = n;
+    });
+}
+
+int64_t vv_session_delay_ns(const vv_session* session) { return session ? session->session.delay_ns() : 0; }
+
+vv_status vv_session_get_stats(const vv_session* session, vv_session_stats* stats) {
+    return guarded([&] {
+        const Caller caller(session);
+        require(stats, "stats");
+        const visavis::SessionStats from = session->session.stats();
+        vv_session_stats all{};
+        all.turns = from.turns;
+        all.frames = from.frames;
+        all.late_frames = from.late_frames;
+        all.withdrawn_frames = from.withdrawn_frames;
+        all.nonfinite_values = from.nonfinite_values;
+        all.speech_ns = from.speech_ns;
+        all.backbone_ns = from.backbone_ns;
+        all.denoise_ns = from.denoise_ns;
+        all.user = voice_stats(from.user);
+        all.agent = voice_stats(from.agent);
+        all.user_motion_pushed = from.user_motion.pushed;
+        all.user_motion_late = from.user_motion.late;
+        all.user_motion_replaced = from.user_motion.replaced;
+        give(stats, all, "vv_session_stats");
+    });
+}
