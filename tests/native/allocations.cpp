@@ -2,6 +2,7 @@
 // its allocator hook, on every path of the frame: push, advance, cancel, poll, both voices at 48 kHz, user motion.
 // usage: allocations MODEL.gguf
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -47,7 +48,9 @@ std::size_t tick(vv_session* session, long i, const std::vector<float>& chunk, c
 }  // namespace
 
 void* operator new(std::size_t size) { return counted(size, 16); }
-void* operator new(std::size_t size, std::align_val_t alignment) { return counted(size, static_cast<std::size_t>(alignment)); }
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    return counted(size, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* block) noexcept { std::free(block); }
 void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }

@@ -37,7 +37,7 @@ def run(*command: str | Path) -> str:
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh libvisavis.so."""
     build = tmp_path_factory.mktemp("libvisavis")
-    run("cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DVISAVIS_PYTHON=OFF")
+    run("cmake", "-S", ROOT, "-B", build, "-G", "Ninja", "-DVISAVIS_PYTHON=OFF", "-DCMAKE_BUILD_TYPE=Debug")
     run("cmake", "--build", build, "--target", "visavis")
     return build / "csrc" / "libvisavis.so"
 
