@@ -331,6 +331,13 @@ vv_status vv_session_cancel(vv_session* session, int64_t from_ns, size_t* n_with
     });
 }
 
+vv_status vv_session_set_temperature(vv_session* session, float temperature) {
+    return guarded([&] {
+        const Caller caller(session);
+        session->session.set_temperature(temperature);
+    });
+}
+
 vv_status vv_session_end(vv_session* session) {
     return guarded([&] {
         const Caller caller(session);

@@ -133,6 +133,8 @@ static void check_errors(vv_model* model, vv_engine* engine, const char* path) {
     FAILS(vv_session_end(NULL), VV_ERROR_INVALID_ARGUMENT, "session is NULL");
     FAILS(vv_set_allocator(NULL), VV_ERROR_STATE, "in use");
     CHECK(n == 99);
+    FAILS(vv_session_set_temperature(session, -1), VV_ERROR_INVALID_ARGUMENT, "temperature is -1");
+    OK(vv_session_set_temperature(session, 0.5f));
     OK(vv_session_advance(session, 1000000000));
     FAILS(vv_session_advance(session, 999999999), VV_ERROR_INVALID_ARGUMENT, "never goes back");
     OK(vv_session_cancel(session, 0, &n));

@@ -262,6 +262,9 @@ VV_API vv_status vv_session_advance(vv_session* session, int64_t now_ns);
  * conversation goes on as listening.  *n_withdrawn may be NULL. */
 VV_API vv_status vv_session_cancel(vv_session* session, int64_t from_ns, size_t* n_withdrawn);
 
+/* The temperature from the next turn on, 0 to 10. */
+VV_API vv_status vv_session_set_temperature(vv_session* session, float temperature);
+
 /* Nothing more will be pushed: the shorter voice is padded with silence; poll gives out the rest, no frame beyond the
  * end of the longer voice. */
 VV_API vv_status vv_session_end(vv_session* session);
