@@ -22,6 +22,16 @@ namespace {
 using visavis::Error;
 using visavis::Status;
 
+static_assert(static_cast<int>(Status::kInternal) == VV_ERROR_INTERNAL);
+static_assert(static_cast<int>(Status::kState) == VV_ERROR_STATE);
+static_assert(visavis::kSpeaking == int{VV_FRAME_SPEAKING} && visavis::kListening == int{VV_FRAME_LISTENING});
+static_assert(visavis::kLate == int{VV_FRAME_LATE} && visavis::kWithdrawn == int{VV_FRAME_WITHDRAWN});
+static_assert(static_cast<int>(visavis::Window::kRing) + 1 == VV_WINDOW_RING);
+static_assert(static_cast<int>(visavis::OwnPast::kLagged) + 1 == VV_HISTORY_LAGGED);
+static_assert(static_cast<int>(visavis::Sampler::kDpm2m) + 1 == VV_SAMPLER_DPM2M);
+static_assert(static_cast<int>(visavis::Voices::kUser) == VV_VOICES_USER);
+static_assert(static_cast<int>(visavis::AgentAudio::kLive) == VV_AGENT_AUDIO_LIVE);
+
 }  // namespace
 
 struct vv_model {

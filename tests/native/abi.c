@@ -11,6 +11,8 @@ enum { C = 55, RATE = 24000, N = 3 * RATE };
 
 static int n_logged[2];
 static int n_blocks;
+static vv_session* busy; /* a session that is called again from within one of its own calls */
+static vv_status second_caller;
 static float voice[N], other[N];
 
 #define CHECK(condition)                                                                              \
@@ -31,6 +33,7 @@ static void count_log(void* user, vv_log_level level, const char* message) {
 static void* allocate(void* user, size_t n_bytes, size_t alignment) {
     void* block = aligned_alloc(alignment < 64 ? 64 : alignment, (n_bytes + 63) / 64 * 64);
     *(int*)user += block != NULL;
+    if (busy) second_caller = vv_session_end(busy);
     return block;
 }
 
@@ -132,6 +135,10 @@ static void check_errors(vv_model* model, vv_engine* engine, const char* path) {
     FAILS(vv_session_poll(session, &frame, values, 1, NULL), VV_ERROR_INVALID_ARGUMENT, "n_frames is NULL");
     FAILS(vv_session_end(NULL), VV_ERROR_INVALID_ARGUMENT, "session is NULL");
     FAILS(vv_set_allocator(NULL), VV_ERROR_STATE, "in use");
+    busy = session;
+    OK(vv_session_push_user_audio(session, other, N, 11025, 0, NULL)); /* allocates: another rate */
+    busy = NULL;
+    CHECK(second_caller == VV_ERROR_STATE && strstr(vv_last_error(), "one caller at a time"));
     CHECK(n == 99);
     FAILS(vv_session_set_temperature(session, -1), VV_ERROR_INVALID_ARGUMENT, "temperature is -1");
     OK(vv_session_set_temperature(session, 0.5f));
