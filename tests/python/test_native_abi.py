@@ -28,7 +28,8 @@ def run(*command: str | Path) -> str:
     environment = {**os.environ, "PATH": f"{beside}{os.pathsep}{os.environ['PATH']}"}
     program = shutil.which(str(command[0]), path=environment["PATH"])
     assert program, f"{command[0]} is not installed"
-    done = subprocess.run([program, *map(str, command[1:])], capture_output=True, text=True, env=environment, timeout=600)
+    arguments = [program, *map(str, command[1:])]
+    done = subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0, f"{command[0]}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return done.stdout
 

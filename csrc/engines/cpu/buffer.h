@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <span>
+
+#include "memory.h"
 
 namespace visavis::cpu {
 
@@ -12,7 +13,7 @@ class Buffer {
   public:
     Buffer() = default;
     explicit Buffer(std::size_t size)
-        : values_(static_cast<float*>(::operator new(std::max<std::size_t>(size, 1) * sizeof(float), kAlignment))),
+        : values_(static_cast<float*>(allocate_block(std::max<std::size_t>(size, 1) * sizeof(float), kAlignment))),
           size_(size) {
         clear();
     }
@@ -24,9 +25,9 @@ class Buffer {
     void clear() { std::fill_n(values_.get(), size_, 0.0F); }
 
   private:
-    static constexpr std::align_val_t kAlignment{64};
+    static constexpr std::size_t kAlignment = 64;
     struct Free {
-        void operator()(float* p) const { ::operator delete(p, kAlignment); }
+        void operator()(float* p) const { release_block(p, kAlignment); }
     };
     std::unique_ptr<float, Free> values_;
     std::size_t size_ = 0;
