@@ -27,6 +27,7 @@ PLAIN = CropRecipe(
     user_audio_absent=0.0,
     both_absent=0.0,
     switch=0.0,
+    lookahead_absent=0.0,
     augmentation=None,
 )
 TINY = dict(width=32, depth=1, heads=2, token_width=16, head_width=24, head_depth=1, context_turns=4, speech_width=16)
@@ -92,6 +93,12 @@ def test_absent_streams_switch_at_turn_borders() -> None:
         present = crop["user_motion_present"]
         changes = np.flatnonzero(np.diff(present[7:])) + 8
         assert len(changes) <= 1 and all(c % 5 == 0 for c in changes)
+
+
+def test_what_the_agent_says_next_is_sometimes_unknown() -> None:
+    assert all(crop["lookahead_present"].all() for crop in crops(PLAIN, 5))
+    known = [crop["lookahead_present"] for crop in crops(replace(PLAIN, lookahead_absent=0.5))]
+    assert all(k.all() or not k.any() for k in known) and 5 < sum(k.all() for k in known) < 35
 
 
 def test_batches_are_a_function_of_seed_and_step() -> None:

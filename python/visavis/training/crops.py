@@ -30,6 +30,7 @@ class CropRecipe:
     user_audio_absent: float = 0.1
     both_absent: float = 0.05
     switch: float = 0.15  # a user stream appears or vanishes at a turn border
+    lookahead_absent: float = 0.1  # the agent's speech past a turn is not known, in all turns of the crop
     user_lag: bool = True
     normalise_audio: bool = False  # zero mean, unit variance per crop, as the wav2vec2 processor does
     augmentation: Augmentation | None = field(default_factory=Augmentation)
@@ -70,7 +71,10 @@ class CropSampler:
         if fresh and rng.random() < 0.5:
             start = 0
         voices = self._voices(agent, user, start, fresh, rng)
-        return {**voices, **self._motions(agent, user, start, fresh), **self._absence(voices, user, start, fresh, rng)}
+        motions, absence = self._motions(agent, user, start, fresh), self._absence(voices, user, start, fresh, rng)
+        n_turns = self.n_frames // self.config.turn_frames
+        ahead = np.full(n_turns, rng.random() >= self.recipe.lookahead_absent)
+        return {**voices, **motions, **absence, "lookahead_present": ahead}
 
     def _first_frame(self, start: int, fresh: bool) -> int:
         """The first frame that exists: the recording's, or the crop's where it starts a session."""

@@ -62,6 +62,7 @@ def paper_recipe() -> Recipe:
         user_audio_absent=0.0,
         both_absent=0.0,
         switch=0.0,
+        lookahead_absent=0.0,
         normalise_audio=True,
         augmentation=None,
     )
