@@ -23,6 +23,22 @@ def test_measured_over_recordings() -> None:
     np.testing.assert_allclose(growth, np.sqrt(np.arange(1, 6))[:, None].repeat(len(free), 1), rtol=0.15)
     np.testing.assert_array_equal(scale[:, 20], np.float32(RESIDUAL_FLOOR))
     assert (scale[:, list(config.space.eye_layer)] == 1).all()
+    gain = measured.residual_gain
+    assert gain is not None and (gain[:, free] > 0.97).all() and (gain <= 1).all()
+
+
+def test_fast_channels_start_from_nothing_and_slow_ones_go_on() -> None:
+    rng = np.random.default_rng(1)
+    motion = np.zeros((20000, 55), np.float32)
+    for frame in range(1, len(motion)):
+        motion[frame, 30] = 0.99 * motion[frame - 1, 30] + rng.normal()
+        motion[frame, 31] = 0.9 * motion[frame - 1, 31] + rng.normal()
+    measured = Normalisation.measure([motion], live_config())
+    assert measured.residual_gain is not None and measured.residual_scale is not None
+    np.testing.assert_allclose(measured.residual_gain[:, 30], 0.99 ** np.arange(1, 6), rtol=0.01)
+    np.testing.assert_allclose(measured.residual_scale[0, 30], np.sqrt(1 - 0.99**2), rtol=0.1)
+    assert not measured.residual_gain[:, 31].any()
+    np.testing.assert_allclose(measured.residual_scale[:, 31], 1, rtol=0.01)
 
 
 def test_absolute_rows_need_no_residual_scale() -> None:

@@ -67,6 +67,7 @@ Denoiser::Denoiser(const TensorReader& reader, Sampler sampler, const float* cha
     }
     for (int i = 0; i < row_width_; ++i) mask_.data()[i] = channel_mask[i % n_channels_];
     if (reader.config().denoise_target == DenoiseTarget::kResidual) {
+        residual_gain_ = reader.buffer("residual_gain", {frames_, n_channels_});
         residual_scale_ = reader.buffer("residual_scale", {frames_, n_channels_});
     }
     condition_ = Buffer(elements(n_rows_, condition_width_));
@@ -221,14 +222,16 @@ void Denoiser::run(const DenoiseRequest& request, float* out) {
     finish(request, out);
 }
 
-// With the residual target a row holds the scaled distance from the last own frame.
+// With the residual target a row holds the scaled distance from what is kept of the last own frame.
 void Denoiser::finish(const DenoiseRequest& request, float* out) const {
     const float* base = request.own_before + elements(frames_ - 1, n_channels_);
     for (int f = 0; f < frames_; ++f) {
         for (int c = 0; c < n_channels_; ++c) {
             const int i = f * n_channels_ + c;
             const float row = x_.data()[i];
-            out[i] = residual_scale_.size() == 0 ? row : base[c] + residual_scale_.data()[i] * row;
+            out[i] = residual_scale_.size() == 0
+                         ? row
+                         : residual_gain_.data()[i] * base[c] + residual_scale_.data()[i] * row;
         }
     }
 }

@@ -57,6 +57,7 @@ class Denoiser {
     Linear time_in_, time_out_, condition_embed_, input_, modulation_, output_x0_, output_v_;
     std::vector<Block> blocks_;
     Buffer mask_;            // (row)
+    Buffer residual_gain_;   // (F, C), of the last own frame; empty like the scale
     Buffer residual_scale_;  // (F, C); empty: rows hold motion itself
     std::map<int, Plan> plans_;
     Buffer condition_, embedded_, hidden_, normed_, inner_;

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from visavis.errors import InvalidArgument
 from visavis.model.config import ModelConfig
 
+FOLLOWS = 0.98  # correlation of neighbouring frames from which on a channel goes on from its last own frame
 RESIDUAL_FLOOR = 0.02  # normalised units: a channel that hardly moves must not rule the loss
 STD_FLOOR = 0.02  # of a channel's own unit: a channel that hardly moves is not blown up to unit variance
 Floats = npt.NDArray[np.float32]
@@ -21,14 +22,16 @@ Floats = npt.NDArray[np.float32]
 class Normalisation:
     """Mean, standard deviation and loss weight of each channel, (C,) float32.
 
-    `residual_scale` (F, C) goes with denoise_target=residual: the std of frame f's distance from the last frame of
-    the turn before, both normalised.
+    `residual_gain` and `residual_scale` (F, C) go with denoise_target=residual: frame f is gain * (last frame of the turn
+    before) + scale * row.  Slow channels go on from where they were (gain = their autocorrelation, just under 1, so that
+    errors fade); fast ones, the lips, would only add up their errors and start from nothing (gain 0).
     """
 
     mean: Floats
     std: Floats
     weight: Floats
     residual_scale: Floats | None = None
+    residual_gain: Floats | None = None  # None beside a scale: 1 everywhere
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "weight"):
@@ -42,7 +45,12 @@ class Normalisation:
             scale = np.ascontiguousarray(self.residual_scale, dtype=np.float32)
             if scale.shape[1:] != self.mean.shape or not (np.isfinite(scale) & (scale > 0)).all():
                 raise InvalidArgument(f"normalisation: residual_scale {scale.shape} is not (F, C) values over 0")
+            gain = np.ones_like(scale) if self.residual_gain is None else self.residual_gain
+            gain = np.ascontiguousarray(gain, dtype=np.float32)
+            if gain.shape != scale.shape or not np.isfinite(gain).all():
+                raise InvalidArgument(f"normalisation: residual_gain {gain.shape} is not {scale.shape} finite values")
             object.__setattr__(self, "residual_scale", scale)
+            object.__setattr__(self, "residual_gain", gain)
 
     @classmethod
     def identity(cls, n_channels: int) -> "Normalisation":
@@ -61,12 +69,20 @@ class Normalisation:
         plain = cls(frames.mean(0).astype(np.float32), std.astype(np.float32), weight)
         if config.denoise_target == "absolute":
             return plain
-        return replace(plain, residual_scale=plain._residual_scale(motions, config.turn_frames))
+        gain, scale = plain._residual(motions, config.turn_frames)
+        return replace(plain, residual_gain=gain, residual_scale=scale)
 
-    def _residual_scale(self, motions: Sequence[Floats], turn_frames: int) -> Floats:
-        """(F, C), over turns that begin anywhere."""
-        scale = np.empty((turn_frames, len(self.mean)), np.float32)
+    def _residual(self, motions: Sequence[Floats], turn_frames: int) -> tuple[Floats, Floats]:
+        """Gain and scale (F, C), over turns that begin anywhere."""
+        gain = np.empty((turn_frames, len(self.mean)))
+        scale = np.empty_like(gain)
+        normal = [(motion - self.mean) / self.std for motion in motions]
         for f in range(turn_frames):
-            distances = [(motion[f + 1 :] - motion[: -f - 1]) / self.std for motion in motions]
-            scale[f] = np.concatenate(distances).std(0)
-        return np.where(self.weight > 0, np.maximum(scale, RESIDUAL_FLOOR), 1).astype(np.float32)
+            last = np.concatenate([n[: -f - 1] for n in normal]).astype(np.float64)
+            later = np.concatenate([n[f + 1 :] for n in normal]).astype(np.float64)
+            gain[f] = np.clip((last * later).mean(0) / np.maximum((last**2).mean(0), 1e-9), 0, 1)
+            gain[f] *= gain[0] >= FOLLOWS
+            scale[f] = (later - gain[f] * last).std(0)
+        generated = self.weight > 0
+        scale = np.where(generated, np.maximum(scale, RESIDUAL_FLOOR), 1)
+        return (gain * generated).astype(np.float32), scale.astype(np.float32)

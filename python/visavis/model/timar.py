@@ -34,6 +34,7 @@ class Timar(nn.Module):
     motion_mean: Tensor
     motion_std: Tensor
     motion_weight: Tensor
+    residual_gain: Tensor
     residual_scale: Tensor
     _gather: Tensor
     _agent: Tensor
@@ -56,11 +57,12 @@ class Timar(nn.Module):
         for name in ("mean", "std", "weight"):
             self.register_buffer(f"motion_{name}", torch.from_numpy(getattr(normalisation, name).copy()))
         if config.denoise_target == "residual":
-            scale = normalisation.residual_scale
-            scale = np.ones((config.turn_frames, C), np.float32) if scale is None else scale
-            if scale.shape != (config.turn_frames, C):
-                raise InvalidArgument(f"residual_scale is {scale.shape}; expected {(config.turn_frames, C)}")
-            self.register_buffer("residual_scale", torch.from_numpy(scale.copy()))
+            for name in ("residual_gain", "residual_scale"):
+                values = getattr(normalisation, name)
+                values = np.ones((config.turn_frames, C), np.float32) if values is None else values
+                if values.shape != (config.turn_frames, C):
+                    raise InvalidArgument(f"{name} is {values.shape}; expected {(config.turn_frames, C)}")
+                self.register_buffer(name, torch.from_numpy(values.copy()))
         layout = layout_of(config)
         self.register_buffer("_gather", torch.tensor(layout.gather), persistent=False)
         self.register_buffer("_agent", torch.tensor(layout.agent), persistent=False)
@@ -274,14 +276,14 @@ class Timar(nn.Module):
         """What the head denoises, (B, n*F, C) or (B, n, F*C): normalised motion (B, n, F, C) or, with the residual
         target, its scaled distance from the last own frame before each turn, `before` (B, n, C)."""
         if self.config.denoise_target == "residual":
-            motion = (motion - before[:, :, None]) / self.residual_scale
+            motion = (motion - self.residual_gain * before[:, :, None]) / self.residual_scale
         return motion.flatten(1, 2) if self.config.denoise_unit == "frame" else motion.flatten(2)
 
     def motion_of(self, rows: Tensor, before: Tensor) -> Tensor:
         """The inverse of `rows`: normalised motion (B, n, F, C)."""
         motion = rows.reshape(*before.shape[:2], self.config.turn_frames, self.config.n_channels)
         if self.config.denoise_target == "residual":
-            motion = before[:, :, None] + self.residual_scale * motion
+            motion = self.residual_gain * before[:, :, None] + self.residual_scale * motion
         return motion
 
     def forward(self, batch: TurnBatch, recipe: str = "live", **options: Any) -> LossTerms:

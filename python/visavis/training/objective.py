@@ -23,8 +23,7 @@ from visavis.training.recipes import Recipe
 Floats = npt.NDArray[np.float32]
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
 EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
-SCALE_FLOOR = 0.03  # of residual_scale: a channel that stands still in a recording is a person's constant
-STILL = 1e-3  # a channel whose values stay below this never moves: it is left out
+STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
 # Weight of a channel in its group; 1 where not named.  What closes and shapes the lips is seen first.
 CHANNEL_WEIGHT = {
     "jawOpen": 4.0,
@@ -156,17 +155,16 @@ def see_velocity(model: Timar) -> None:
         return
     embed = model.diffloss.net.cond_embed.weight  # (W, F*D + frames*C), oldest own frame first
     last, before = embed[:, -config.n_channels :], embed[:, -2 * config.n_channels : -config.n_channels]
-    features = torch.randn_like(last) * (model.motion_weight > 0) / (config.n_channels**0.5 * model.residual_scale[0])
+    slow = (model.residual_gain[0] > 0) & (model.motion_weight > 0)
+    features = torch.randn_like(last) * slow / (slow.sum().clamp_min(1).sqrt() * model.residual_scale[0])
     last += features
     before -= features
 
 
 def live_normalisation(motions: Sequence[Floats], config: ModelConfig) -> Normalisation:
-    """Measured over the training split, with channel weights; weight 0 also for what never moves."""
+    """Measured over the training split, with channel weights; weight 0 also for what only rests."""
     measured = Normalisation.measure(motions, config)
-    largest = np.max([np.abs(m).max(axis=0) for m in motions], axis=0)
+    largest = np.max([np.ptp(m, axis=0) for m in motions], axis=0)
     named = np.array([CHANNEL_WEIGHT.get(name, 1.0) for name in config.space.channels])
     weight = np.where(largest < STILL, 0.0, measured.weight * named).astype(np.float32)
-    if measured.residual_scale is None:
-        return replace(measured, weight=weight)
-    return replace(measured, weight=weight, residual_scale=np.maximum(measured.residual_scale, SCALE_FLOOR))
+    return replace(measured, weight=weight)

@@ -75,5 +75,5 @@ def normalisation_of(document: dict[str, Any]) -> Normalisation:
     """The normalisation that a checkpoint was trained with."""
     weights = document["model"]
     mean, std, weight = (weights[f"motion_{part}"].numpy() for part in ("mean", "std", "weight"))
-    scale = weights["residual_scale"].numpy() if "residual_scale" in weights else None
-    return Normalisation(mean, std, weight, scale)
+    residual = [weights[name].numpy() for name in ("residual_scale", "residual_gain") if name in weights]
+    return Normalisation(mean, std, weight, *residual)
