@@ -229,9 +229,8 @@ void Denoiser::finish(const DenoiseRequest& request, float* out) const {
         for (int c = 0; c < n_channels_; ++c) {
             const int i = f * n_channels_ + c;
             const float row = x_.data()[i];
-            out[i] = residual_scale_.size() == 0
-                         ? row
-                         : residual_gain_.data()[i] * base[c] + residual_scale_.data()[i] * row;
+            out[i] = residual_scale_.size() == 0 ? row
+                                                 : residual_gain_.data()[i] * base[c] + residual_scale_.data()[i] * row;
         }
     }
 }

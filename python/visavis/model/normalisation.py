@@ -22,9 +22,9 @@ Floats = npt.NDArray[np.float32]
 class Normalisation:
     """Mean, standard deviation and loss weight of each channel, (C,) float32.
 
-    `residual_gain` and `residual_scale` (F, C) go with denoise_target=residual: frame f is gain * (last frame of the turn
-    before) + scale * row.  Slow channels go on from where they were (gain = their autocorrelation, just under 1, so that
-    errors fade); fast ones, the lips, would only add up their errors and start from nothing (gain 0).
+    `residual_gain` and `residual_scale` (F, C) go with denoise_target=residual: frame f is gain * (last frame of the
+    turn before) + scale * row.  Slow channels go on from where they were (gain = their autocorrelation, just under 1,
+    so that errors fade); fast ones, the lips, would only add up their errors and start from nothing (gain 0).
     """
 
     mean: Floats
