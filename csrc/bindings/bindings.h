@@ -10,5 +10,6 @@ void register_engine(pybind11::module_& module);
 void register_model_file(pybind11::module_& module);
 void register_wire(pybind11::module_& module);
 void register_session(pybind11::module_& module);
+void register_rig(pybind11::module_& module);
 
 }  // namespace visavis::bindings

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, module) {
     visavis::bindings::register_model_file(module);
     visavis::bindings::register_wire(module);
     visavis::bindings::register_session(module);
+    visavis::bindings::register_rig(module);
 }

@@ -107,7 +107,7 @@ def read_motion(path: str | Path) -> MotionData:
         data = _read_csv(path) if path.suffix.lower() == ".csv" else _read_npz(path)
     except FileError:
         raise
-    except _BadFile as error:
+    except BadFile as error:
         raise FileError(f"motion file {path}: {error}; {EXPECTED}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, csv.Error) as error:
         raise FileError(f"motion file {path}: cannot be read ({_one_line(error)}); {EXPECTED}") from None
@@ -133,7 +133,7 @@ def write_whole(path: Path, what: str, write: Callable[[IO[bytes]], object]) -> 
         temporary.unlink(missing_ok=True)
 
 
-class _BadFile(Exception):
+class BadFile(Exception):
     """What was found in a malformed motion file, without its name."""
 
 
@@ -153,38 +153,38 @@ def _write_npz(file: IO[bytes], motion: MotionLike) -> None:
 
 def _read_npz(path: Path) -> MotionData:
     with zipfile.ZipFile(path) as archive:
-        values = _read_array(archive, "values", 2, "fiu")
-        channels = _read_array(archive, "channels", 1, "U")
-        fps = float(_read_array(archive, "fps", 0, "fiu"))
-        time_ns = _read_array(archive, "time_ns", 1, "iu")
+        values = read_array(archive, "values", 2, "fiu")
+        channels = read_array(archive, "channels", 1, "U")
+        fps = float(read_array(archive, "fps", 0, "fiu"))
+        time_ns = read_array(archive, "time_ns", 1, "iu")
     if len(channels) != values.shape[1]:
-        raise _BadFile(f"{values.shape[1]} values a frame and {len(channels)} channel names")
+        raise BadFile(f"{values.shape[1]} values a frame and {len(channels)} channel names")
     if len(time_ns) != len(values):
-        raise _BadFile(f"{len(values)} frames and {len(time_ns)} times")
+        raise BadFile(f"{len(values)} frames and {len(time_ns)} times")
     if not len(values):
-        raise _BadFile("has no frames")
+        raise BadFile("has no frames")
     if not 1 <= fps <= 1000:
-        raise _BadFile(f"fps is {fps}")
+        raise BadFile(f"fps is {fps}")
     names = tuple(str(name) for name in channels)
     return MotionData(values.astype(np.float32), names, fps, time_ns.astype(np.int64))
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, n_dims: int, kinds: str) -> NDArray[np.generic]:
+def read_array(archive: zipfile.ZipFile, name: str, n_dims: int, kinds: str) -> NDArray[np.generic]:
     """One array of the archive; its header is checked against the entry's size before anything is allocated."""
     try:
         entry = archive.getinfo(f"{name}.npy")
     except KeyError:
         found = ", ".join(sorted(Path(entry).stem for entry in archive.namelist())[:8]) or "nothing"
-        raise _BadFile(f"no array {name!r} in it (found {found})") from None
+        raise BadFile(f"no array {name!r} in it (found {found})") from None
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(file)
         expected_bytes = file.tell() + math.prod(shape) * dtype.itemsize
     if len(shape) != n_dims or dtype.kind not in kinds:
-        raise _BadFile(f"array {name!r} is {dtype} with {len(shape)} dimensions, {n_dims} are needed")
+        raise BadFile(f"array {name!r} is {dtype} with {len(shape)} dimensions, {n_dims} are needed")
     if expected_bytes != entry.file_size or expected_bytes > LARGEST_ARRAY_BYTES:
-        raise _BadFile(f"array {name!r} of {shape} takes {entry.file_size} bytes where {expected_bytes} are due")
+        raise BadFile(f"array {name!r} of {shape} takes {entry.file_size} bytes where {expected_bytes} are due")
     with archive.open(entry) as file:
         array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
     return array
@@ -215,13 +215,13 @@ def _read_csv(path: Path) -> MotionData:
         rows = csv.reader(file)
         header = next(rows, [])
         if [name.strip().lower() for name in header[: len(CSV_HEADER)]] != [name.lower() for name in CSV_HEADER]:
-            raise _BadFile(f"header has {len(header)} columns, {', '.join(header[:3]) or 'none'}, ...")
+            raise BadFile(f"header has {len(header)} columns, {', '.join(header[:3]) or 'none'}, ...")
         frames = [(number, row) for number, row in enumerate(rows, 2) if len(row) > 2]  # without a face: no values
     if not frames:
-        raise _BadFile("has no frames")
+        raise BadFile("has no frames")
     for number, row in frames:
         if len(row) < len(CSV_HEADER):
-            raise _BadFile(f"line {number} has {len(row)} columns, {len(CSV_HEADER)} are needed")
+            raise BadFile(f"line {number} has {len(row)} columns, {len(CSV_HEADER)} are needed")
     values = np.array([row[2 : 2 + len(ARKIT55.channels)] for _, row in frames], np.float32)
     codes = [_parse_timecode(number, row[0]) for number, row in frames]
     fps = _rate_of([frame for _, frame in codes])
@@ -240,6 +240,6 @@ def _parse_timecode(number: int, text: str) -> tuple[int, float]:
     """Whole seconds and frames (with their fraction) of HH:MM:SS:FF.mmm."""
     match = re.fullmatch(r"\s*(\d+):(\d+):(\d+):(\d+(?:\.\d+)?)\s*", text)
     if match is None:
-        raise _BadFile(f"line {number} has timecode {text!r}, HH:MM:SS:FF.mmm is needed")
+        raise BadFile(f"line {number} has timecode {text!r}, HH:MM:SS:FF.mmm is needed")
     hours, minutes, seconds = (int(part) for part in match.groups()[:3])
     return hours * 3600 + minutes * 60 + seconds, float(match[4])

@@ -16,7 +16,18 @@ from visavis.errors import Error
 USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 
 # verb (or group) -> module of this folder; the module has `app` (a typer.Typer) for a group or `main` for a verb.
-VERBS: tuple[str, ...] = ("demo", "animate", "serve", "watch", "doctor", "corpus", "train", "evaluate")
+VERBS: tuple[str, ...] = (
+    "demo",
+    "animate",
+    "serve",
+    "watch",
+    "doctor",
+    "rig",
+    "retarget",
+    "corpus",
+    "train",
+    "evaluate",
+)
 
 
 def build_app() -> typer.Typer:
