@@ -79,7 +79,20 @@ std::int64_t Session::push_user_audio(std::span<const float> samples, int rate, 
 std::int64_t Session::push_agent_audio(std::span<const float> samples, int rate, Time time_ns) {
     check_open("agent audio", expects_agent());
     if (time_ns) checked_time("agent audio: time", *time_ns);
-    return agent_.push(samples, rate, time_ns);
+    return agent_.push(samples, rate, time_ns ? time_ns : burst_start(std::ssize(samples), rate));
+}
+
+// A burst of speech that comes in small pushes would be torn if its first push ended inside a turn that is due before
+// the rest of the turn can come (four times as fast as it plays, after 40 ms).  It is moved to the end of that turn.
+Session::Time Session::burst_start(std::int64_t n_samples, int rate) const {
+    const std::int64_t turn_samples = turn_frames_ * kSamplesPerFrame, begin = turn_ * turn_samples;
+    const bool live = config_.agent_audio == AgentAudio::kLive;
+    if (!clock_ || live || rate < kMinRate || agent_.queued_end() > begin) return {};
+    const std::int64_t n_new = (n_samples * kSampleRate + rate - 1) / rate;
+    const std::int64_t n_rest = turn_samples - n_new;
+    const std::int64_t due_ns = begin * kSampleNs - config_.lead_ns;
+    if (n_rest <= 0 || due_ns - now_ns_ >= kFrameNs + n_rest * kSampleNs / 4) return {};
+    return (begin + n_rest) * kSampleNs;
 }
 
 std::int64_t Session::push_user_motion(std::span<const float> values, Time time_ns) {

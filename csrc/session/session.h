@@ -71,6 +71,7 @@ class Session {
     bool expects_user() const { return config_.voices != Voices::kAgent; }
     bool expects_agent() const { return config_.voices != Voices::kUser; }
     void check_open(const char* what, bool expected) const;
+    Time burst_start(std::int64_t n_samples, int rate) const;
     std::int64_t last_frame() const;  // after end: the number of frames of the conversation
     bool covered() const;
     bool turn_ready() const;

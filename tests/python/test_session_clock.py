@@ -126,6 +126,24 @@ def test_audio_without_a_time_goes_where_the_session_is(engine: RecordingEngine)
     assert session.push_agent_audio(noise(1.0), 16000) == 2200 * MS
 
 
+@pytest.mark.parametrize("first_ms", [0, 50, 110, 130, 150])
+def test_a_burst_in_small_pushes_is_not_torn(engine: RecordingEngine, first_ms: int) -> None:
+    """Chunks of 40 ms every 10 ms, beginning at any time: one run of speech, however near the next turn is."""
+    session = session_of(engine)
+    voice = noise(1.0)
+    session.advance(0)
+    starts = []
+    for now in range(10, 1500, 10):
+        if 0 <= (k := now // 10 - 1 - first_ms // 10) < 25:
+            chunk = voice[k * 640 : (k + 1) * 640]
+            starts.append(session.push_agent_audio(chunk, 16000))
+        session.advance(now * MS)
+    assert np.diff(starts).tolist() == [40 * MS] * 24
+    assert starts[0] <= 400 * MS
+    heard = engine.agent_audio()[starts[0] * 16 // MS :]
+    assert heard[: len(voice)].tobytes() == voice.tobytes()
+
+
 def test_barge_in_withdraws_voice_and_frames(engine: RecordingEngine) -> None:
     session = session_of(engine)
     session.push_agent_audio(noise(5.0), 16000)

@@ -233,7 +233,9 @@ VV_API vv_status vv_session_create(vv_engine* engine, const vv_session_config* c
 /* Uses the engine. */
 VV_API void vv_session_destroy(vv_session* session);
 
-/* As a time: where the queue ends, or at the first sample or frame not yet used where that is later. */
+/* As a time: where the queue ends, or at the first sample or frame not yet used where that is later.  (Agent audio,
+ * clock drive: a first push too short to fill a turn that is due within 40 ms goes to the end of that turn, so that the
+ * next push can follow it without a hole.) */
 #define VV_TIME_NEXT INT64_MIN
 
 /* Queue n_samples at sample_rate Hz from time_ns on.  *start_ns (may be NULL): the time they got; play the agent's
