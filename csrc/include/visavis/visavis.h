@@ -1,3 +1,4 @@
+// clang-format off
 /* Visavis, the runtime: a face for game characters that talks and listens.
  *
  * Two live voices go in, the character's own (the agent) and the other party's (the user), and the user's tracked face
@@ -43,16 +44,19 @@
  * AUDIO   mono float, full scale +-1, 8 to 192 kHz, chunks of any size.  Any chunking gives the same frames.
  * MOTION  float, one value per channel of the model, in the order of vv_model_info.channels.  Unit "1": a blendshape
  *         weight, 0 to 1.  Unit "rad": an angle, -pi/2 to pi/2.  Head axes are those of ARKit: x to the person's own
- * left, y up, z out of the face, right-handed.  headYaw turns about y (positive: to the person's left), headPitch about
- * x (positive: chin down), headRoll about z (positive: towards the person's right shoulder), in the order Y X Z. ERRORS
- * Every call that can fail returns a vv_status and leaves its outputs alone unless it is VV_OK.  vv_last_error says
- * what was wrong.  A call that fails changes nothing, and the object lives on.  No exception leaves the library; it
- * never exits and never prints. THREADS Any thread may call anything, with two limits: a session has one caller at a
- * time, and so have all sessions of one engine together for the calls that say "uses the engine".  Breaking either
- * gives VV_ERROR_STATE, not a race.  No call blocks on a lock. MEMORY  After the first turns, push, advance, cancel and
- * poll do not allocate (a push that reaches further ahead than any before it may, up to ten minutes of audio; so may
- * the first push at another sample rate).
+ *         left, y up, z out of the face, right-handed.  headYaw turns about y (positive: to the person's left),
+ *         headPitch about x (positive: chin down), headRoll about z (positive: towards the person's right shoulder),
+ *         in the order Y X Z.
+ * ERRORS  Every call that can fail returns a vv_status and leaves its outputs alone unless it is VV_OK.  vv_last_error
+ *         says what was wrong.  A call that fails changes nothing, and the object lives on.  No exception leaves the
+ *         library; it never exits and never prints.
+ * THREADS Any thread may call anything, with two limits: a session has one caller at a time, and so have all sessions
+ *         of one engine together for the calls that say "uses the engine".  Breaking either gives VV_ERROR_STATE, not a
+ *         race.  No call blocks on a lock.
+ * MEMORY  After the first turns, push, advance, cancel and poll do not allocate (a push that reaches further ahead than
+ *         any before it may, up to ten minutes of audio; so may the first push at another sample rate).
  */
+// clang-format on
 #ifndef VISAVIS_VISAVIS_H
 #define VISAVIS_VISAVIS_H
 
@@ -86,8 +90,7 @@ VV_API int vv_abi_matches(uint32_t header_version);
 /* The release, such as "0.1.0". */
 VV_API const char* vv_version(void);
 
-/* ---- Status
- * --------------------------------------------------------------------------------------------------------*/
+/* ---- Status ---- */
 typedef enum vv_status {
     VV_OK = 0,
     VV_ERROR_INVALID_ARGUMENT = 1, /* a value of the wrong kind, width, rate or range; NULL where it is not allowed */
@@ -105,8 +108,7 @@ VV_API const char* vv_status_text(vv_status status);
  * text lives until the next failure on this thread. */
 VV_API const char* vv_last_error(void);
 
-/* ---- Hooks: set them before anything else is created
- * ---------------------------------------------------------------*/
+/* ---- Hooks: set them before anything else is created ---- */
 typedef enum vv_log_level { VV_LOG_ERROR = 0, VV_LOG_INFO = 1 } vv_log_level;
 typedef void (*vv_log_fn)(void* user, vv_log_level level, const char* message);
 /* Where the library's log goes: each failure once, each model loaded.  NULL: nowhere (the default).  The function is
