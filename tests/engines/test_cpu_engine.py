@@ -1,6 +1,7 @@
 """The native CPU engine keeps the engine contract: slots, batches, noise, instruction sets, errors."""
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -313,10 +314,14 @@ def test_a_model_file_without_a_tensor_is_refused(path: Path, tmp_path: Path) ->
 
 
 def test_the_live_default_is_far_below_real_time(tmp_path: Path) -> None:
-    """The bound is generous, since a test machine may be busy; benchmarks/turn_time.py measures."""
+    """Processor time of the calling thread, which is the only one that works; benchmarks/turn_time.py tells more."""
     config = live_config()
     engine = visavis.load_engine(write_model(tmp_path / "live.gguf", config))
-    slot = engine.open()
-    outputs = [engine.step([turn])[0] for turn in random_turns(config, 60)]
-    spent_ms = sorted(sum(out.stage_ns.values()) / 1e6 for out in outputs)
-    assert slot == 0 and spent_ms[len(spent_ms) // 4] < 0.05 * 200
+    engine.open()
+    spent_ms = []
+    for turn in random_turns(config, 2 * config.context_turns):
+        start = time.thread_time_ns()
+        engine.step([turn])
+        spent_ms.append((time.thread_time_ns() - start) / 1e6)
+    full_ring = sorted(spent_ms[config.context_turns :])
+    assert full_ring[len(full_ring) // 2] < 0.05 * 200

@@ -5,6 +5,8 @@
 
 #if defined(__GNUC__) && !defined(VISAVIS_PLAIN_SIMD)
 #define VISAVIS_VECTOR_EXTENSION 1
+#else
+#include <math.h>
 #endif
 #if defined(__clang__)
 #define VISAVIS_UNROLL _Pragma("unroll")
@@ -76,6 +78,7 @@ VISAVIS_INLINE float power_of_two(float shifted) {
     return bits.number;
 }
 VISAVIS_INLINE Vec power_of_two(Vec shifted) { VISAVIS_LANES(power_of_two(shifted.lane[i])); }
+VISAVIS_INLINE float root(float x) { return sqrtf(x); }
 #undef VISAVIS_LANES
 
 #endif
