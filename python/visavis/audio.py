@@ -16,7 +16,7 @@ from visavis.errors import FileError
 EXPECTED = "expected a WAV, FLAC or OGG file"
 BLOCK_FRAMES = 1 << 16  # read in blocks, so that a false length in a header allocates nothing
 HIGHEST_PEAK = 64.0  # +36 dBFS: beyond it the samples are integers that were stored as floats
-RATES_HZ = (1_000, 768_000)
+RATES_HZ = (8_000, 192_000)  # what sessions take
 
 
 def read_audio(path: str | Path) -> tuple[NDArray[np.float32], int]:

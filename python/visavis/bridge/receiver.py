@@ -10,9 +10,10 @@ import zmq
 from visavis.bridge.client import Client, parse_endpoint
 from visavis.bridge.sockets import LARGEST_READ
 from visavis.bridge.track import Track
-from visavis.bridge.wire import Message, decode
+from visavis.bridge.wire import Message, decode, topic
 from visavis.errors import InvalidArgument, StateError
 
+MAGICS = ("VVM1", "VVA1", "VVC1", "VVD1")
 RECEIVE_QUEUE = 20_000  # messages
 CONNECT_TIMEOUT_S = 1.0
 
@@ -22,6 +23,7 @@ class Receiver:
 
     def __init__(self, endpoint: str = "tcp://127.0.0.1:5570", head: str | None = None) -> None:
         self.host, self.port = parse_endpoint(endpoint)
+        topics = [magic.encode() if head is None else topic(magic, head) for magic in MAGICS]
         self.tracks: dict[str, Track] = {}
         self.malformed = 0
         self.clock_offset_ns = 0  # to the server's clock; see `measure_clock`
@@ -30,8 +32,8 @@ class Receiver:
         self._socket.linger = 0
         self._socket.rcvhwm = RECEIVE_QUEUE
         self._socket.maxmsgsize = LARGEST_READ
-        for magic in (b"VVM1", b"VVA1", b"VVC1", b"VVD1"):
-            self._socket.subscribe(magic if head is None else magic + head.encode().ljust(16, b"\0"))
+        for magic in topics:
+            self._socket.subscribe(magic)
         self._socket.connect(self.endpoint)
 
     @property

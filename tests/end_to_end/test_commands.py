@@ -1,0 +1,217 @@
+"""The verbs as users call them, in processes of their own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+from visavis.bridge.client import Client
+from visavis.bridge.receiver import Receiver
+from visavis.motion_file import MotionData, read_motion, write_motion
+from visavis.motion_space import ARKIT55
+
+RATE = 16_000
+VOICE = (0.3 * np.sin(np.arange(RATE) * 0.2)).astype(np.float32)  # 1 s
+
+
+def run(*arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "visavis", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@contextmanager
+def running(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A verb that goes on until it is told to stop, and its first line."""
+    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "visavis", *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    try:
+        yield process, process.stdout.readline()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def voice(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.wav"
+    soundfile.write(path, VOICE, RATE)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------ animate
+
+
+def test_animate_writes_the_motion_of_both_voices(tmp_path: Path, voice: Path, model_file: Path) -> None:
+    user = tmp_path / "user.flac"
+    soundfile.write(user, np.stack([VOICE, VOICE], 1)[:4000].repeat(3, axis=0), 44_100)  # stereo, another rate
+    out = [tmp_path / "a.npz", tmp_path / "b.npz", tmp_path / "c.csv"]
+    for path in out:
+        result = run("animate", "--agent", voice, "--user", user, "--model", model_file, "--seed", 5, "--out", path)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.startswith(f"{path}: 25 frames of 55 channels, 1.00 s")
+        assert result.stderr.count("\n") == 1 and "user is padded with silence" in result.stderr
+    assert out[0].read_bytes() == out[1].read_bytes()
+    motion, table = read_motion(out[0]), read_motion(out[2])
+    assert motion.channels == ARKIT55.channels and motion.values.shape == (25, 55)
+    np.testing.assert_allclose(table.values, motion.values, atol=1e-7)
+    np.testing.assert_array_equal(table.time_ns, motion.time_ns)
+
+
+def bad_input(folder: Path, kind: str) -> Path:
+    path = folder / f"{kind}.wav"
+    if kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("no audio" * 100)
+    elif kind == "directory":
+        path.mkdir()
+    elif kind == "zero_length":
+        soundfile.write(path, np.zeros(0), RATE)
+    elif kind == "nan":
+        soundfile.write(path, np.full(1600, np.nan, np.float32), RATE, subtype="FLOAT")
+    elif kind == "rate":
+        soundfile.write(path, VOICE, 4_000)
+    return path
+
+
+BAD_AUDIO = {
+    "missing": "not found",
+    "empty": "is empty",
+    "text": "cannot be read as audio",
+    "directory": "is a directory",
+    "zero_length": "has no samples",
+    "nan": "expected finite samples",
+    "rate": "rate 4000 Hz",
+}
+
+
+@pytest.mark.parametrize("kind", BAD_AUDIO)
+def test_animate_says_in_one_line_what_is_wrong_with_a_voice(tmp_path: Path, model_file: Path, kind: str) -> None:
+    bad, out = bad_input(tmp_path, kind), tmp_path / "motion.npz"
+    expect_refusal(run("animate", "--agent", bad, "--model", model_file, "--out", out), BAD_AUDIO[kind])
+    assert not out.exists() and not list(tmp_path.glob("*.part")) and not list(tmp_path.glob(".*"))
+
+
+def expect_refusal(result: subprocess.CompletedProcess[str], text: str) -> None:
+    assert result.returncode == 2, (result.returncode, result.stderr)
+    assert result.stderr.startswith("visavis: ") and result.stderr.count("\n") == 1, result.stderr
+    assert text in result.stderr and not result.stdout
+
+
+def test_animate_says_what_is_wrong_with_anything_else(tmp_path: Path, voice: Path, model_file: Path) -> None:
+    out, narrow = tmp_path / "motion.npz", tmp_path / "narrow.npz"
+    write_motion(narrow, MotionData(np.zeros((25, 3), np.float32), ("a", "b", "c"), 25.0, np.arange(25) * 40_000_000))
+    truncated = tmp_path / "truncated.gguf"
+    truncated.write_bytes(model_file.read_bytes()[:5000])
+    rest = ("--model", model_file, "--out", out)
+    expect_refusal(run("animate", *rest), "neither agent nor user")
+    expect_refusal(run("animate", "--agent", voice, "--user-motion", narrow, *rest), "lacks 55 of the model's 55")
+    expect_refusal(run("animate", "--agent", voice, "--user-motion", voice, *rest), "cannot be read")
+    expect_refusal(run("animate", "--agent", voice, "--model", voice, "--out", out), "voice.wav")
+    expect_refusal(run("animate", "--agent", voice, "--model", truncated, "--out", out), "truncated.gguf")
+    expect_refusal(run("animate", "--agent", voice, "--model", tmp_path / "no.gguf", "--out", out), "no.gguf")
+    expect_refusal(run("animate", "--agent", voice, "--model", model_file, "--out", tmp_path / "m.bvh"), "'.bvh'")
+    expect_refusal(run("animate", "--agent", voice, "--model", model_file, "--out", "/nowhere/m.npz"), "does not exist")
+    expect_refusal(run("animate", "--agent", voice, "--engine", "abacus", *rest), "cpu, torch")
+    expect_refusal(run("animate", "--agent", voice, "--steps", "0", *rest), "--steps")
+    expect_refusal(run("animate", "--agent", voice), "--out")
+    assert not out.exists()
+
+
+# -------------------------------------------------------------------------------------------------- serve, watch
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_ends_cleanly_when_told_to(model_file: Path, number: signal.Signals) -> None:
+    with running("serve", "--port", 0, "--model", model_file, "--head", "one", "--head", "two") as (process, line):
+        endpoint = line.split(",")[0].removeprefix("motion ")
+        assert "heads: one, two" in line
+        with Receiver(endpoint) as receiver:
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline and sum(t.counts["frames"] for t in receiver.tracks.values()) < 20:
+                list(receiver.receive(50))
+            assert set(receiver.tracks) == {"one", "two"}
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=5)
+    assert process.returncode == 0 and errors == ""
+
+
+def test_serve_refuses_what_is_unsafe_or_taken(model_file: Path) -> None:
+    expect_refusal(run("serve", "--bind", "0.0.0.0", "--model", model_file), "--insecure")
+    expect_refusal(run("serve", "--bind", "example.org", "--model", model_file), "numeric address")
+    expect_refusal(run("serve", "--port", 0, "--head", "x" * 17, "--model", model_file), "1 to 16 bytes")
+    with running("serve", "--port", 0, "--model", model_file) as (_, line):
+        port = line.split(",")[0].rsplit(":", 1)[1]
+        expect_refusal(run("serve", "--port", port, "--model", model_file), f"port {port} on 127.0.0.1: in use")
+
+
+def test_watch_measures_the_demo_in_real_time_and_a_killed_watcher_does_no_harm(model_file: Path) -> None:
+    with running("serve", "--demo", "--port", 0, "--model", model_file) as (process, line):
+        endpoint = line.split(",")[0].removeprefix("motion ")
+        with running("watch", "--endpoint", endpoint) as (watcher, _):
+            time.sleep(0.2)
+            watcher.kill()
+        result = run("watch", "--endpoint", endpoint, "--seconds", 3, "--json")
+        table = run("watch", "--endpoint", endpoint, "--seconds", 1, "--head", "demo")
+        assert process.poll() is None
+    report = json.loads(result.stdout)
+    (head,) = report["heads"]
+    assert result.returncode == 0 and head["head"] == "demo" and report["malformed"] == 0
+    assert head["frames"] > 40 and head["lost"] == 0 and head["rate_hz"] == pytest.approx(25, abs=5)
+    assert 0 < head["lag_ms_p50"] < 100 and head["voice_messages"] > 20
+    assert table.returncode == 0 and "demo" in table.stdout and "jitter" in table.stdout
+
+
+def test_watch_says_why_nothing_comes(model_file: Path) -> None:
+    result = run("watch", "--endpoint", "tcp://127.0.0.1:1025", "--seconds", 0.5)
+    assert result.returncode == 1 and "nothing listens on 127.0.0.1:1025" in result.stderr
+    assert (
+        "nothing listens"
+        in json.loads(run("watch", "--endpoint", ":1025", "--seconds", 0.5, "--json").stdout)["reason"]
+    )
+    expect_refusal(run("watch", "--endpoint", "tcp://host:port"), "expected tcp://HOST:PORT")
+    expect_refusal(run("watch", "--head", "x" * 17), "1 to 16 bytes")
+    with running("serve", "--port", 0, "--model", model_file, "--head", "npc") as (_, line):
+        endpoint = line.split(",")[0].removeprefix("motion ")
+        with Client(endpoint) as client:
+            client.request("close", head="npc")
+        result = run("watch", "--endpoint", endpoint, "--seconds", 0.5)
+    assert result.returncode == 1 and "no head open" in result.stderr
+
+
+# --------------------------------------------------------------------------------------------------------- demo
+
+
+def test_the_demo_goes_through_everything(tmp_path: Path, model_file: Path) -> None:
+    out = tmp_path / "new" / "demo"
+    result = run("demo", "--fast", "--model", model_file, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["motion.npz", "plot.png"]
+    assert "0 messages lost" in result.stdout and "0 frames late" in result.stdout
+    motion = read_motion(out / "motion.npz")
+    assert len(motion.values) == 817 and motion.time_ns[0] == 0 and set(np.diff(motion.time_ns)) == {40_000_000}
+    assert (out / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_demo_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, model_file: Path) -> None:
+    with running("demo", "--model", model_file, "--out", tmp_path) as (process, line):
+        assert "agent" in line
+        children = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130 and errors == "" and len(children) == 1
+    assert not children[0].is_running() and not list(tmp_path.iterdir())
+
+
+def test_the_demo_names_a_folder_that_cannot_be_made(voice: Path, model_file: Path) -> None:
+    expect_refusal(run("demo", "--fast", "--model", model_file, "--out", voice / "demo"), "cannot be made")
