@@ -112,6 +112,7 @@ def test_an_unplugged_input_leaves_a_steady_head(bench: Bench) -> None:
 def test_a_cut_withdraws_voice_and_face(bench: Bench) -> None:
     bench.open()
     bench.client.send_agent_audio("npc", tone(20, 16_000), 16_000)
+    bench.wait(lambda: bench.counters()["agent_pushed_ms"] == 20_000)
     bench.wait(lambda: max(bench.values(JAW), default=0) > 0.1)
     reply = bench.client.request("cancel", head="npc", from_ns=0)
     bench.wait(lambda: bool(bench.of("VVC1")))
