@@ -56,11 +56,11 @@ class Client:
             return reply
         raise StateError(f"no answer to {name} from {self.host}:{self.port + 1} within {timeout_s:g} s")
 
-    def clock_offset_ns(self) -> int:
+    def clock_offset_ns(self, timeout_s: float = TIMEOUT_S) -> int:
         """What to add to this machine's monotonic clock to get the server's, by the quickest of a few round trips."""
         best_trip_ns, offset_ns = 1 << 62, 0
         for _ in range(CLOCK_SAMPLES):
-            reply = self.request("clock", client_ns=time.monotonic_ns())
+            reply = self.request("clock", timeout_s, client_ns=time.monotonic_ns())
             arrived_ns, sent_ns = time.monotonic_ns(), reply["client_ns"]
             received_ns, answered_ns = reply["server_receive_ns"], reply["server_send_ns"]
             trip_ns = (arrived_ns - sent_ns) - (answered_ns - received_ns)

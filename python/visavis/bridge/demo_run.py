@@ -107,6 +107,7 @@ def run_demo(model: "Model", out: Path, *, fast: bool, seed: int, port: int, sto
             pace.until(recorder.ready.is_set, "the recorder to be ready")
             voices, late_before = DemoVoices(head), head.counters["late_frames"]
             server.feeders.append(voices)
+            yield f"a conversation of {voices.length_ns / 1e9:.1f} s; motion over {server.ports.endpoint}"
             recorder.begin(voices.start_ns, voices.start_ns + voices.length_ns)
             yield from _play(pace, head, voices)
             pace.until(recorder.done.is_set, "the motion file")

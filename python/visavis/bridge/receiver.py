@@ -15,7 +15,7 @@ from visavis.errors import InvalidArgument, StateError
 
 MAGICS = ("VVM1", "VVA1", "VVC1", "VVD1")
 RECEIVE_QUEUE = 20_000  # messages
-CONNECT_TIMEOUT_S = 1.0
+CONNECT_TIMEOUT_S = 0.7
 
 
 class Receiver:
@@ -44,7 +44,7 @@ class Receiver:
     def measure_clock(self) -> None:
         """Ask the server for its clock, so that lags hold between machines.  Raises StateError without an answer."""
         with Client(self.endpoint) as client:
-            self.clock_offset_ns = client.clock_offset_ns()
+            self.clock_offset_ns = client.clock_offset_ns(CONNECT_TIMEOUT_S)
 
     def server_ns(self) -> int:
         """The server's monotonic clock, as well as it is known here."""

@@ -1,6 +1,7 @@
 """`visavis watch`: what arrives from a server, how late, and with which gaps."""
 
 import json
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +14,19 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.25
 PATIENCE_S = 2.5  # without a message before we look for the reason
-COLUMNS = ("head", "state", "frames", "rate Hz", "lag ms p50", "p99", "ahead ms p50", "p1", "jitter ms",
-           "lost", "jumps", "voice", "cuts")  # fmt: skip
+LOG_WIDTH = 120  # columns where there is no terminal
+COLUMNS = (
+    "head",
+    "state",
+    "frames",
+    "rate Hz",
+    "lag ms p50/p99",
+    "ahead ms p50/p1",
+    "jitter ms",
+    "lost",
+    "jumps",
+    "cuts",
+)
 
 
 def main(
@@ -74,7 +86,7 @@ def _show(receiver: "Receiver", stop: Any, endpoint: str) -> None:
 
     from visavis.bridge.receiver import why_nothing
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     last_message, reason = time.monotonic(), "waiting for the first message"
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while not stop():
@@ -87,24 +99,23 @@ def _show(receiver: "Receiver", stop: Any, endpoint: str) -> None:
 
 def table(receiver: "Receiver") -> "Table":
     """The live table: one row a head."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from visavis.bridge.receiver import voices_missing
 
-    grid = Table(*COLUMNS, title=f"{receiver.endpoint}  ({receiver.malformed} malformed)")
+    grid = Table(*COLUMNS, title=f"{receiver.endpoint}  ({receiver.malformed} malformed)", box=SIMPLE_HEAD)
     for column in grid.columns[2:]:
         column.justify = "right"
     now_ns = receiver.server_ns()
     for track in receiver.tracks.values():
         r = track.report(now_ns)
         state = "closed" if r["closed"] else "speaks" if r["speaking"] else voices_missing(track) or "listens"
-        lag = (_number(r["lag_ms_p50"]), _number(r["lag_ms_p99"]))
-        spare = (_number(r["spare_ms_p50"]), _number(r["spare_ms_p1"]))
-        counts = (r["lost"], r["jumps"], r["voice_messages"], r["cuts"])
-        grid.add_row(r["head"], state, str(r["frames"]), f"{r['rate_hz']:.1f}", *lag, *spare, _number(r["jitter_ms"]),
-                     *(str(count) for count in counts))  # fmt: skip
+        numbers = [str(r["frames"]), f"{r['rate_hz']:.1f}", _pair(r["lag_ms_p50"], r["lag_ms_p99"])]
+        numbers += [_pair(r["spare_ms_p50"], r["spare_ms_p1"]), f"{r['jitter_ms']:.1f}"]
+        grid.add_row(r["head"], state, *numbers, *(str(r[count]) for count in ("lost", "jumps", "cuts")))
     return grid
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _pair(*values: float | None) -> str:
+    return " / ".join("-" if value is None else f"{value:.1f}" for value in values)
