@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from echo_engine import EchoEngine
+from numpy.typing import NDArray
 
 from visavis.bridge.client import Client
 from visavis.bridge.demo_run import SteppedClock
@@ -29,13 +31,14 @@ class Bench:
         self.client = Client(self.endpoint)
         self.receiver = Receiver(self.endpoint)
         self.messages: list[Message] = []
-        self._stop = threading.Event()
+        self._stop, self._paused = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="server")
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.clock.now_ns += TICK_NS
+            if not self._paused.is_set():
+                self.clock.now_ns += TICK_NS
             self.server.tick()
             time.sleep(0.001)
 
@@ -46,6 +49,14 @@ class Bench:
         self.wait(lambda: bool(self.track(head).description))
         description: dict[str, Any] = reply["head"]
         return description
+
+    def say(self, voice: NDArray[np.float32], rate: int, head: str = "npc") -> None:
+        """Send the agent's voice in one burst: the clock stands still until it is all in."""
+        before = self.counters(head)["agent_pushed_ms"]
+        self._paused.set()
+        self.client.send_agent_audio(head, voice, rate)
+        self.wait(lambda: self.counters(head)["agent_pushed_ms"] - before >= len(voice) * 1000 // rate - 1)
+        self._paused.clear()
 
     def wait(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
         """Receive until the condition holds; fails after so many real seconds."""

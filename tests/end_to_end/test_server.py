@@ -40,7 +40,8 @@ def test_descriptions_come_once_a_second_and_tell_both_clocks(bench: Bench) -> N
     bench.open()
     bench.run_for(4)
     descriptions = bench.of("VVD1")
-    assert 4 <= len(descriptions) <= 7
+    seconds = (descriptions[-1].publish_ns - descriptions[0].publish_ns) / 1e9
+    assert len(descriptions) >= 4 and len(descriptions) - 1 == pytest.approx(seconds, abs=1)
     for message in descriptions:
         facts = message.description()
         assert (facts["session_ns"], facts["server_ns"]) == (message.presentation_ns, message.publish_ns)
@@ -51,7 +52,7 @@ def test_descriptions_come_once_a_second_and_tell_both_clocks(bench: Bench) -> N
 def test_the_agents_voice_comes_back_whole_ahead_of_its_motion(bench: Bench) -> None:
     bench.open()
     voice = (np.arange(44_100) % 1000 / 2000).astype(np.float32)
-    bench.client.send_agent_audio("npc", voice, 44_100)
+    bench.say(voice, 44_100)
     bench.wait(lambda: sum(len(m.values or ()) for m in bench.of("VVA1")) >= len(voice))
     bench.run_for(0.5)
     packets = bench.of("VVA1")
@@ -104,15 +105,14 @@ def test_an_unplugged_input_leaves_a_steady_head(bench: Bench) -> None:
     n_before = len(bench.of("VVM1"))
     bench.run_for(3)
     frames = bench.of("VVM1")[n_before:]
-    assert 70 <= len(frames) <= 90
+    assert len(frames) >= 70
     assert np.diff([m.frame for m in frames]).tolist() == [1] * (len(frames) - 1)
     assert max(bench.values(PITCH)[:n_before]) > 0 and max(bench.values(PITCH)[n_before:]) == 0
 
 
 def test_a_cut_withdraws_voice_and_face(bench: Bench) -> None:
     bench.open()
-    bench.client.send_agent_audio("npc", tone(20, 16_000), 16_000)
-    bench.wait(lambda: bench.counters()["agent_pushed_ms"] == 20_000)
+    bench.say(tone(20, 16_000), 16_000)
     bench.wait(lambda: max(bench.values(JAW), default=0) > 0.1)
     reply = bench.client.request("cancel", head="npc", from_ns=0)
     bench.wait(lambda: bool(bench.of("VVC1")))
@@ -129,7 +129,7 @@ def test_a_cut_withdraws_voice_and_face(bench: Bench) -> None:
 def test_two_heads_do_not_hear_each_other(bench: Bench) -> None:
     one, two = bench.open("one"), bench.open("two", dtype="norm16", seed=3)
     assert one["epoch"] != two["epoch"]
-    bench.client.send_agent_audio("two", tone(1, 16_000), 16_000)
+    bench.say(tone(1, 16_000), 16_000, "two")
     bench.run_for(3)
     assert max(bench.values(JAW, "one")) == 0 and max(bench.values(JAW, "two")) == pytest.approx(0.5, abs=0.02)
     assert {m.dtype for m in bench.of("VVM1", "two")} == {"norm16"} and not bench.of("VVA1", "one")
