@@ -3,9 +3,10 @@
 import threading
 
 import numpy as np
+import psutil
 import pytest
 from bench import Bench
-from echo_engine import JAW, PITCH, SMILE
+from echo_engine import JAW, PITCH, SMILE, EchoEngine
 
 from visavis.bridge import wire
 from visavis.bridge.client import Client
@@ -181,6 +182,19 @@ def test_receivers_come_and_go(bench: Bench) -> None:
             list(other.receive(5))
     bench.run_for(1)
     assert bench.track().counts["lost"] == 0
+
+
+def test_a_server_starts_and_stops_twenty_times_and_leaves_nothing() -> None:
+    process, engine = psutil.Process(), EchoEngine()
+    left: set[tuple[int, int, int]] = set()
+    for _ in range(20):
+        with BridgeServer(Model(engine), port=0) as server, Client(server.ports.endpoint) as client:
+            server.open_head("npc")
+            client.send_user_audio("npc", tone(0.1, 16_000), 16_000)
+            for _ in range(3):
+                server.step()
+        left.add((process.num_fds(), process.num_threads(), threading.active_count()))
+    assert len(left) == 1 and not engine.open_slots
 
 
 def test_the_clocks_of_both_sides_agree_in_real_time(bench: Bench) -> None:

@@ -35,6 +35,14 @@ def test_npz_survives_a_round_trip(tmp_path: Path, space: MotionSpace) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 
+def test_the_same_motion_is_the_same_bytes_at_any_time_of_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, now in (("a", 1_700_000_000.0), ("b", 1_800_000_000.0)):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        write_motion(tmp_path / f"{name}.npz", make_motion())
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert np.load(tmp_path / "a.npz")["fps"] == 25.0
+
+
 @pytest.mark.parametrize("n_frames", [3, 24, 25, 60])
 def test_csv_survives_a_round_trip(tmp_path: Path, n_frames: int) -> None:
     motion = make_motion(n_frames)
