@@ -116,10 +116,6 @@ def voices_missing(track: Track) -> str:
     """What a moving head does not hear, if anything."""
     counters = track.description.get("counters", {})
     silent = [who for who in ("agent", "user") if not counters.get(f"{who}_pushed_ms", 1)]
-    if not silent:
-        return ""
-    return (
-        f"no {' and no '.join(silent)} voice was ever pushed: it idles"
-        if len(silent) == 2
-        else (f"no {silent[0]} voice was ever pushed")
-    )
+    if len(silent) == 2:
+        return "idles: no voices"
+    return f"no {silent[0]} voice" if silent else ""
