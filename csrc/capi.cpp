@@ -348,6 +348,32 @@ vv_status vv_session_set_temperature(vv_session* session, float temperature) {
     });
 }
 
+size_t vv_session_n_dials(const vv_session* session) { return session ? session->session.dials().size() : 0; }
+
+vv_status vv_session_get_dial(const vv_session* session, size_t index, vv_dial* dial) {
+    return guarded([&] {
+        const Caller caller(session);
+        require(dial, "dial");
+        const auto dials = session->session.dials();
+        if (index >= dials.size())
+            throw Error(Status::kInvalidArgument, "dial " + std::to_string(index) + " was asked for; there are " +
+                                                      std::to_string(dials.size()) + ", the first is 0");
+        const visavis::Dial& from = dials[index];
+        give(dial,
+             {0, 0, from.name.c_str(), from.meaning.c_str(), from.low, from.high, from.standard,
+              session->session.dial(from.name)},
+             "vv_dial");
+    });
+}
+
+vv_status vv_session_set_dial(vv_session* session, const char* name, double value) {
+    return guarded([&] {
+        const Caller caller(session);
+        require(name, "name");
+        session->session.set_dial(name, value);
+    });
+}
+
 vv_status vv_session_end(vv_session* session) {
     return guarded([&] {
         const Caller caller(session);

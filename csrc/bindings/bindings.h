@@ -2,6 +2,12 @@
 #pragma once
 #include <pybind11/pybind11.h>
 
+#include <span>
+
+namespace visavis {
+struct Dial;
+}
+
 namespace visavis::bindings {
 
 void register_errors(pybind11::module_& module);
@@ -11,5 +17,8 @@ void register_model_file(pybind11::module_& module);
 void register_wire(pybind11::module_& module);
 void register_session(pybind11::module_& module);
 void register_rig(pybind11::module_& module);
+
+// (name, low, high, standard, meaning) of each dial.
+pybind11::list dial_list(std::span<const Dial> dials);
 
 }  // namespace visavis::bindings

@@ -26,6 +26,7 @@ ModelInfo read_info(const py::object& engine) {
     info.context_turns = from.attr("context_turns").cast<int>();
     info.steps = from.attr("steps").cast<int>();
     info.noise_coherence = from.attr("noise_coherence").cast<float>();
+    info.eye_layer = from.attr("eye_layer").cast<bool>();
     return info;
 }
 

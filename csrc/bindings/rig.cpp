@@ -48,13 +48,6 @@ py::array_t<float> process(Rig& rig, const FloatArray& motion, const BoolArray& 
     return out;
 }
 
-py::list dials(const Rig& rig) {
-    py::list list;
-    for (const Dial& dial : rig.dials())
-        list.append(py::make_tuple(dial.name, dial.low, dial.high, dial.standard, dial.meaning));
-    return list;
-}
-
 std::unique_ptr<Retarget> make_retarget(const FloatArray& matrix, double jaw_weight, double symmetry, double l2) {
     if (matrix.ndim() != 2 || matrix.shape(0) != static_cast<py::ssize_t>(kRetargetShapes) ||
         matrix.shape(1) != static_cast<py::ssize_t>(kRetargetColumns))
@@ -88,6 +81,13 @@ py::array_t<double> rows(const Retarget& retarget) {
 
 }  // namespace
 
+py::list dial_list(std::span<const Dial> dials) {
+    py::list list;
+    for (const Dial& dial : dials)
+        list.append(py::make_tuple(dial.name, dial.low, dial.high, dial.standard, dial.meaning));
+    return list;
+}
+
 void register_rig(py::module_& module) {
     py::class_<Rig>(module, "Rig", "What turns motion into what a mesh gets; see visavis.rig.Rig.")
         .def(py::init(&make_rig), py::arg("channels"), py::arg("units"), py::kw_only(), py::arg("seed") = 0,
@@ -95,7 +95,9 @@ void register_rig(py::module_& module) {
         .def("process", &process, py::arg("motion"), py::arg("speaking"), py::arg("first_frame"))
         .def("set_dial", &Rig::set_dial, py::arg("name"), py::arg("value"))
         .def("dial", &Rig::dial, py::arg("name"))
-        .def("dials", &dials, "(name, low, high, standard, meaning) of each dial.");
+        .def(
+            "dials", [](const Rig& rig) { return dial_list(rig.dials()); },
+            "(name, low, high, standard, meaning) of each dial.");
     py::class_<Retarget>(module, "Retarget", "flame56 to arkit55; see visavis.retarget.Retarget.")
         .def(py::init(&make_retarget), py::arg("matrix"), py::kw_only(), py::arg("jaw_weight"), py::arg("symmetry"),
              py::arg("l2"))

@@ -168,6 +168,11 @@ void register_session(py::module_& module) {
         .def("advance", &Session::advance, py::arg("now_ns"), Unlocked())
         .def("cancel", &Session::cancel, py::arg("from_ns"), Unlocked())
         .def("set_temperature", &Session::set_temperature, py::arg("temperature"))
+        .def("set_dial", &Session::set_dial, py::arg("name"), py::arg("value"))
+        .def("dial", &Session::dial, py::arg("name"))
+        .def(
+            "dials", [](const Session& session) { return dial_list(session.dials()); },
+            "(name, low, high, standard, meaning) of each dial.")
         .def("end", &Session::end, Unlocked())
         .def("poll", &poll, py::arg("max_frames"))
         .def_property_readonly("delay_ns", &Session::delay_ns)

@@ -20,6 +20,7 @@ struct ModelInfo {
     int context_turns = 0;
     int steps = 0;              // default number of denoising steps
     float noise_coherence = 0;  // r in [0, 1)
+    bool eye_layer = false;     // the rig moves the eyes; the model leaves their channels at 0
 
     int n_channels() const { return static_cast<int>(channels.size()); }
 };

@@ -145,6 +145,7 @@ ModelFile::ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping)
     info_.context_turns = config_.context_turns;
     info_.steps = config_.steps;
     info_.noise_coherence = static_cast<float>(config_.noise_coherence);
+    info_.eye_layer = config_.eyes == Eyes::kLayer;
     if (gguf_.has("general.license")) license_ = gguf_.text("general.license");  // writers leave empty texts out
     if (fields.has("data_note")) data_note_ = fields.text("data_note");
 }

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "rig/channel_group.h"
-#include "rig/clamp.h"
+#include "rig/channel_range.h"
 #include "rig/emotions.h"
 
 namespace visavis {

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "error.h"
-#include "rig/clamp.h"
 
 namespace visavis {
 namespace {
@@ -41,7 +40,7 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
       user_("user audio", true),
       agent_("agent audio", config.agent_audio == AgentAudio::kLive),
       user_motion_(info_.n_channels()),
-      ranges_(channel_ranges(info_.channels, info_.units)),
+      rig_(info_.channels, info_.units, {config.seed, info_.eye_layer}),
       queue_(info_.n_channels(), std::max(kQueueFrames, 2 * turn_frames_)) {
     check_range("temperature", config.temperature, 0, 10);
     check_range("guidance", config.guidance, 0, 10);
@@ -52,7 +51,6 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
     user_values_.resize(size(turn_frames_ * info_.n_channels()));
     user_present_.resize(size(turn_frames_));
     motion_.resize(user_values_.size());
-    last_values_.resize(size(info_.n_channels()));
     slot_ = engine_->open();
 }
 
@@ -141,7 +139,7 @@ std::int64_t Session::last_frame() const {
 }
 
 std::size_t Session::poll(std::span<Frame> frames, std::span<float> values) {
-    const std::size_t n_channels = last_values_.size();
+    const std::size_t n_channels = size(info_.n_channels());
     if (values.size() < frames.size() * n_channels)
         throw Error(Status::kInvalidArgument, "poll: memory for " + std::to_string(values.size()) +
                                                   " values; expected " + std::to_string(frames.size() * n_channels));
@@ -267,8 +265,7 @@ void Session::publish_frame(std::int64_t index, std::span<const float> motion, b
         ++stats_.late_frames;
     }
     ++stats_.frames;
-    stats_.nonfinite_values += clamp_frame(ranges_, motion, last_values_);
-    std::ranges::copy(last_values_, queue_.push(frame).begin());
+    stats_.nonfinite_values += rig_.process(motion, hang_ > 0, index, queue_.push(frame));
 }
 
 }  // namespace visavis

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "engines/engine.h"
-#include "rig/clamp.h"
+#include "rig/rig.h"
 #include "session/audio_stream.h"
 #include "session/frame_queue.h"
 #include "session/motion_stream.h"
@@ -39,7 +39,7 @@ struct SessionStats {
     std::int64_t frames = 0;
     std::int64_t late_frames = 0;
     std::int64_t withdrawn_frames = 0;
-    std::int64_t nonfinite_values = 0;                            // of the engine's; the frame before was held
+    std::int64_t nonfinite_values = 0;                            // of the engine's; the last finite ones stood in
     std::int64_t speech_ns = 0, backbone_ns = 0, denoise_ns = 0;  // sums over all turns
     VoiceStats user, agent;
     MotionStats user_motion;
@@ -59,7 +59,11 @@ class Session {
     void advance(std::int64_t now_ns);          // session clock; puts the session into the clock drive
     std::int64_t cancel(std::int64_t from_ns);  // barge-in; returns how many frames were withdrawn
     void set_temperature(float temperature);    // from the next turn on
-    void end();                                 // nothing more will be pushed; poll gives out the rest
+    // Dials of the rig (docs/rig.md): what is set acts from the next turn on, without a jump.
+    std::span<const Dial> dials() const { return rig_.dials(); }
+    double dial(std::string_view name) const { return rig_.dial(name); }
+    void set_dial(std::string_view name, double value) { rig_.set_dial(name, value); }
+    void end();  // nothing more will be pushed; poll gives out the rest
     // Copies frames and their values (n, C) into the caller's memory; returns how many.
     std::size_t poll(std::span<Frame> frames, std::span<float> values);
 
@@ -88,7 +92,7 @@ class Session {
     std::int64_t turn_frames_, lookahead_frames_, delay_frames_;
     AudioStream user_, agent_;
     MotionStream user_motion_;
-    std::vector<ChannelRange> ranges_;
+    Rig rig_;
     FrameQueue queue_;
     int slot_ = -1;
     std::int64_t turn_ = 0;  // the next to be generated
@@ -98,7 +102,6 @@ class Session {
     SessionStats stats_;
     std::vector<float> user_samples_, agent_samples_, user_values_, motion_;  // of the turn at hand
     std::vector<std::uint8_t> user_present_;                                  // (F)
-    std::vector<float> last_values_;                                          // of the frame before
 };
 
 }  // namespace visavis

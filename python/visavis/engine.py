@@ -68,6 +68,7 @@ class ModelInfo:
     context_turns: int
     steps: int
     noise_coherence: float
+    eye_layer: bool = False  # the rig moves the eyes; the model leaves their channels at 0
 
 
 @runtime_checkable
@@ -107,6 +108,7 @@ def model_info(config: "ModelConfig", name: str) -> ModelInfo:
         context_turns=config.context_turns,
         steps=config.steps,
         noise_coherence=config.noise_coherence,
+        eye_layer=config.eyes == "layer",
     )
 
 

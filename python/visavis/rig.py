@@ -75,3 +75,17 @@ def dial_setting(name: Any, value: Any) -> tuple[str, float]:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InvalidArgument(f"dial {name} is {value!r}; expected a number")
     return name, float(value)
+
+
+def parse_dials(settings: Sequence[str]) -> dict[str, float]:
+    """Dials by name of texts such as "emotion.joy=0.4"."""
+    dials = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        try:
+            dials[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InvalidArgument(f"dial setting is {setting!r}; expected NAME=VALUE such as emotion.joy=0.4")
+    return dials

@@ -18,7 +18,7 @@ be used from several threads.
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
@@ -31,6 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.engine import Engine, load_engine
 from visavis.errors import InvalidArgument, StateError
+from visavis.rig import Dial, as_dials, dial_setting
 
 AgentAudio: TypeAlias = Literal["ahead", "live"]
 Voices: TypeAlias = Literal["both", "agent", "user"]
@@ -206,6 +207,22 @@ class Session:
         with self._lock:
             self._open().set_temperature(temperature)
 
+    def set_dial(self, name: str, value: float) -> None:
+        """Set a dial of the rig (docs/rig.md): it acts from the next turn on, without a jump."""
+        setting = dial_setting(name, value)
+        with self._lock:
+            self._open().set_dial(*setting)
+
+    def dial(self, name: str) -> float:
+        """What a dial is set to."""
+        with self._lock:
+            return float(self._open().dial(name))
+
+    def dials(self) -> list[Dial]:
+        """All dials that this model's channels have, general ones first."""
+        with self._lock:
+            return as_dials(self._open().dials())
+
     def end(self) -> None:
         """Nothing more will be pushed: the shorter voice is padded with silence, `poll` gives out what is left."""
         with self._lock:
@@ -268,13 +285,14 @@ def animate(
     temperature: float = 1.0,
     guidance: float = 1.0,
     progress: Callable[[float], object] | None = None,
+    dials: Mapping[str, float] | None = None,
     **engine_options: Any,
 ) -> Motion:
     """The motion of the agent for a whole conversation.
 
     `agent` and `user` are audio files or (samples, rate); either may be None.  The shorter one is padded with silence.
     `user_motion` is the user's face: a motion file, or frames (n, C) at 25 fps.  `model` is a loaded model or a file.
-    `progress` is told the share that is done, 0 to 1.
+    `progress` is told the share that is done, 0 to 1.  `dials` are those of the rig (docs/rig.md), by name.
     """
     if agent is None and user is None:
         raise InvalidArgument("animate: neither agent nor user audio was given; expected at least one")
@@ -289,6 +307,8 @@ def animate(
     present: Voices = "both" if len(voices) == 2 else voices[0][0]
     parts: list[tuple[NDArray[Any], ...]] = []
     with loaded.session(seed, temperature, guidance, voices=present) as session:
+        for dial, value in (dials or {}).items():
+            session.set_dial(dial, value)
         seconds = max(len(samples) / rate for _, samples, rate in voices)
         for start in range(0, int(np.ceil(seconds)), CHUNK_SECONDS):
             for name, samples, rate in voices:

@@ -95,6 +95,25 @@ static void check_model(const vv_model* model) {
     FAILS(vv_model_describe(model, &info), VV_ERROR_INVALID_ARGUMENT, "struct_size is 0");
 }
 
+static void check_dials(vv_session* session) {
+    vv_dial dial;
+    dial.struct_size = (uint32_t)sizeof(dial);
+    const size_t n = vv_session_n_dials(session);
+    CHECK(n > 4 * C && vv_session_n_dials(NULL) == 0);
+    OK(vv_session_get_dial(session, 0, &dial));
+    CHECK(strcmp(dial.name, "speaking.mouth") == 0 && dial.meaning[0] && dial.low == 0 && dial.high == 2);
+    CHECK(dial.standard == 1 && dial.value == 1 && dial.struct_size == sizeof(dial));
+    OK(vv_session_set_dial(session, "speaking.mouth", 0.5));
+    OK(vv_session_get_dial(session, 0, &dial));
+    CHECK(dial.value == 0.5);
+    OK(vv_session_set_dial(session, "speaking.mouth", 1));
+    FAILS(vv_session_get_dial(session, n, &dial), VV_ERROR_INVALID_ARGUMENT, "was asked for");
+    FAILS(vv_session_get_dial(session, 0, NULL), VV_ERROR_INVALID_ARGUMENT, "dial is NULL");
+    FAILS(vv_session_set_dial(session, NULL, 1), VV_ERROR_INVALID_ARGUMENT, "name is NULL");
+    FAILS(vv_session_set_dial(session, "mouth", 1), VV_ERROR_INVALID_ARGUMENT, "known: speaking.mouth");
+    FAILS(vv_session_set_dial(session, "speaking.mouth", NAN), VV_ERROR_INVALID_ARGUMENT, "expected 0 to 2");
+}
+
 static void check_errors(vv_model* model, vv_engine* engine, const char* path) {
     vv_model* none = NULL;
     vv_engine* no_engine = NULL;
@@ -142,6 +161,7 @@ static void check_errors(vv_model* model, vv_engine* engine, const char* path) {
     CHECK(n == 99);
     FAILS(vv_session_set_temperature(session, -1), VV_ERROR_INVALID_ARGUMENT, "temperature is -1");
     OK(vv_session_set_temperature(session, 0.5f));
+    check_dials(session);
     OK(vv_session_advance(session, 1000000000));
     FAILS(vv_session_advance(session, 999999999), VV_ERROR_INVALID_ARGUMENT, "never goes back");
     OK(vv_session_cancel(session, 0, &n));

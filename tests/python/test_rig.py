@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from visavis.errors import InvalidArgument
 from visavis.motion_space import ARKIT55, FLAME56, HEAD_ANGLES
-from visavis.rig import Rig
+from visavis.rig import Rig, parse_dials
 
 AT = ARKIT55.index
 N_SHAPES = 52
@@ -254,3 +254,10 @@ def test_shapes_are_checked():
         Rig(eyes="both")
     with pytest.raises(InvalidArgument, match="seed is -1"):
         Rig(seed=-1)
+
+
+def test_dial_settings_of_the_command_line():
+    assert parse_dials(["emotion.joy=0.4", " jawOpen.max = 1"]) == {"emotion.joy": 0.4, "jawOpen.max": 1.0}
+    for text in ("emotion.joy", "emotion.joy=", "emotion.joy=high", ""):
+        with pytest.raises(InvalidArgument, match="expected NAME=VALUE such as emotion.joy=0.4"):
+            parse_dials([text])

@@ -296,6 +296,25 @@ VV_API vv_status vv_session_poll(vv_session* session, vv_frame* frames, float* v
 /* How much later than the session clock voice and face go out: 0, or (F + 2) * 40 ms with a live agent. */
 VV_API int64_t vv_session_delay_ns(const vv_session* session);
 
+/* What can be set on a character's face: how much its parts move, emotions, eyes, gain, offset and limits of every
+ * channel (docs/rig.md has the table). */
+typedef struct vv_dial {
+    uint32_t struct_size; /* set it to sizeof(vv_dial) before the call */
+    uint32_t reserved;
+    const char* name;    /* such as "emotion.joy" or "headYaw.gain"; lives as long as the session, as does: */
+    const char* meaning; /* a few words */
+    double low, high;    /* the range */
+    double standard;     /* the value at the start */
+    double value;        /* the value it is set to */
+} vv_dial;
+
+/* How many dials there are; general ones come first. */
+VV_API size_t vv_session_n_dials(const vv_session* session);
+VV_API vv_status vv_session_get_dial(const vv_session* session, size_t index, vv_dial* dial);
+/* Acts from the next turn on, without a jump.  VV_ERROR_INVALID_ARGUMENT: an unknown name (the text names the valid
+ * ones), NaN, a value out of range, a channel's min above its max; nothing changes then. */
+VV_API vv_status vv_session_set_dial(vv_session* session, const char* name, double value);
+
 /* Counted in samples at 16 kHz. */
 typedef struct vv_voice_stats {
     int64_t pushed;

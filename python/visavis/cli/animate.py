@@ -34,6 +34,10 @@ def main(
     guidance: Annotated[
         float, typer.Option(help="How strongly the other party is followed, 0 to 10; 1: as trained.", min=0, max=10)
     ] = 1.0,
+    dial: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE of a dial that `visavis rig dials` lists, may be repeated.", show_default="none"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Turn the voices of a conversation into the motion of the character's face, 25 frames a second.
@@ -42,14 +46,24 @@ def main(
     """
     import visavis
     from visavis.motion_file import check_motion_path, write_motion
+    from visavis.rig import parse_dials
 
     check_motion_path(out)
+    dials = parse_dials(dial or [])
     start = time.monotonic()
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
     check_motion_path(out, loaded.channels)
     with _warnings_as_lines(quiet), _progress(quiet) as progress:
         motion = visavis.animate(
-            agent, user, user_motion, loaded, seed=seed, temperature=temperature, guidance=guidance, progress=progress
+            agent,
+            user,
+            user_motion,
+            loaded,
+            seed=seed,
+            temperature=temperature,
+            guidance=guidance,
+            progress=progress,
+            dials=dials,
         )
     write_motion(out, motion)
     if not quiet:

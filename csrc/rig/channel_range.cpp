@@ -1,7 +1,5 @@
-#include "rig/clamp.h"
+#include "rig/channel_range.h"
 
-#include <algorithm>
-#include <cmath>
 #include <limits>
 #include <numbers>
 
@@ -21,18 +19,6 @@ std::vector<ChannelRange> channel_ranges(std::span<const std::string> channels, 
     std::vector<ChannelRange> ranges;
     for (std::size_t c = 0; c < channels.size(); ++c) ranges.push_back(range_of(channels[c], units[c]));
     return ranges;
-}
-
-int clamp_frame(std::span<const ChannelRange> ranges, std::span<const float> motion, std::span<float> values) {
-    int n_bad = 0;
-    for (std::size_t c = 0; c < motion.size(); ++c) {
-        if (std::isfinite(motion[c])) {
-            values[c] = std::clamp(motion[c], ranges[c].low, ranges[c].high);
-        } else {
-            ++n_bad;
-        }
-    }
-    return n_bad;
 }
 
 }  // namespace visavis

@@ -1,4 +1,4 @@
-// The last stage before a mesh: every channel stays in its range.
+// The ranges that no channel leaves.
 #pragma once
 #include <span>
 #include <string>
@@ -13,9 +13,5 @@ struct ChannelRange {
 };
 
 std::vector<ChannelRange> channel_ranges(std::span<const std::string> channels, std::span<const std::string> units);
-
-// Writes `motion` (C), clamped, over `values` (C); a value that is not finite leaves the old one.  Returns how many
-// were not finite.
-int clamp_frame(std::span<const ChannelRange> ranges, std::span<const float> motion, std::span<float> values);
 
 }  // namespace visavis
