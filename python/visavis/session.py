@@ -213,6 +213,20 @@ class Session:
         with self._lock:
             self._open().set_dial(*setting)
 
+    def set_dials(self, dials: Mapping[str, float]) -> None:
+        """Set several dials: all of them, or none on an error."""
+        settings = [dial_setting(name, value) for name, value in dials.items()]
+        with self._lock:
+            native, before = self._open(), list[tuple[str, float]]()
+            try:
+                for name, value in settings:
+                    before.append((name, native.dial(name)))
+                    native.set_dial(name, value)
+            except InvalidArgument:
+                for name, value in reversed(before):
+                    native.set_dial(name, value)
+                raise
+
     def dial(self, name: str) -> float:
         """What a dial is set to."""
         with self._lock:
@@ -307,8 +321,7 @@ def animate(
     present: Voices = "both" if len(voices) == 2 else voices[0][0]
     parts: list[tuple[NDArray[Any], ...]] = []
     with loaded.session(seed, temperature, guidance, voices=present) as session:
-        for dial, value in (dials or {}).items():
-            session.set_dial(dial, value)
+        session.set_dials(dials or {})
         seconds = max(len(samples) / rate for _, samples, rate in voices)
         for start in range(0, int(np.ceil(seconds)), CHUNK_SECONDS):
             for name, samples, rate in voices:

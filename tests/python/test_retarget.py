@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf_bytes import RawTensor, model_file
 from scipy.optimize import lsq_linear
 from scipy.spatial.transform import Rotation
 
 from visavis.data.corpus.layout import exp_map, pose_of
-from visavis.errors import FileError, InvalidArgument
+from visavis.errors import FileError, InvalidArgument, ModelFileError
 from visavis.motion_file import read_motion
 from visavis.motion_space import ARKIT55, HEAD_ANGLES
 from visavis.retarget import (
@@ -192,6 +193,22 @@ def test_matrix_files(tmp_path: Path):
     for name in ("f.npz", "g.npy", "missing.npz"):
         with pytest.raises(FileError, match=name):
             load_matrix(tmp_path / name)
+
+
+def test_a_matrix_in_a_model_file(tmp_path: Path):
+    path = tmp_path / "model.gguf"
+    file = model_file()
+    path.write_bytes(file.to_bytes())
+    with pytest.raises(ModelFileError, match="has no tensor retarget.matrix; give a matrix file"):
+        load_matrix(path)
+    matrix = random_matrix(12)
+    for dims in ((103, 51), (51, 103)):  # fastest first
+        file.tensors = [RawTensor("retarget.matrix", dims, matrix.tobytes())]
+        path.write_bytes(file.to_bytes())
+        if dims == (103, 51):
+            np.testing.assert_array_equal(load_matrix(path), matrix)
+    with pytest.raises(ModelFileError, match=r"shape \(103, 51\); expected \(51, 103\)"):
+        load_matrix(path)
 
 
 def test_pairs_and_flame_files(tmp_path: Path):

@@ -98,6 +98,14 @@ def test_animate_takes_dials() -> None:
         animate(agent=(VOICE, 16000), model=Model(StillEngine()), dials={"jaw": 0})
 
 
+def test_several_dials_are_set_or_none() -> None:
+    opened = session()
+    opened.set_dials({"jawOpen.max": 0.4, "jawOpen.min": 0.3, "emotion.fear": 0.5})
+    with pytest.raises(InvalidArgument, match="emotion.fear is 2; expected 0 to 1"):
+        opened.set_dials({"jawOpen.min": 0.1, "jawOpen.max": 0.2, "emotion.fear": 2})
+    assert [opened.dial(name) for name in ("jawOpen.min", "jawOpen.max", "emotion.fear")] == [0.3, 0.4, 0.5]
+
+
 def test_wrong_dials_are_refused_and_the_session_lives_on() -> None:
     opened = session()
     for name, value in (("nope", 1.0), ("emotion.joy", 2.0), ("emotion.joy", np.nan), ("emotion.joy", "1")):
