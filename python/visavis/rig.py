@@ -74,7 +74,10 @@ def dial_setting(name: Any, value: Any) -> tuple[str, float]:
         raise InvalidArgument(f"dial name is {name!r}; expected a text such as 'emotion.joy'")
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InvalidArgument(f"dial {name} is {value!r}; expected a number")
-    return name, float(value)
+    try:
+        return name, float(value)
+    except OverflowError:
+        raise InvalidArgument(f"dial {name} is too large for a number; expected one in its range") from None
 
 
 def parse_dials(settings: Sequence[str]) -> dict[str, float]:

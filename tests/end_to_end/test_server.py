@@ -13,6 +13,7 @@ from visavis.bridge.client import Client
 from visavis.bridge.receiver import Receiver
 from visavis.bridge.server import BridgeServer
 from visavis.constants import FRAME_NS
+from visavis.errors import InvalidArgument
 from visavis.motion_space import ARKIT55
 from visavis.session import Model
 
@@ -150,6 +151,24 @@ def test_dials_act_from_the_next_turn(bench: Bench) -> None:
     assert reply["dials"]["temperature"] == {"value": 1.5, "min": 0.0, "max": 2.0, "default": 1.0}
     bench.run_for(0.5)
     assert bench.engine.temperatures[-1] == 1.5
+
+
+def test_dials_of_the_rig_move_the_face(bench: Bench) -> None:
+    bench.open(dials={"emotion.joy": 0.5, "headYaw.offset": 0.2})
+    bench.run_for(0.5)
+    smile, yaw = ARKIT55.index("mouthSmileLeft"), ARKIT55.index("headYaw")
+    values = bench.of("VVM1", "npc")[-1].values
+    assert values[smile] == pytest.approx(0.25) and values[yaw] == pytest.approx(0.2)
+    reply = bench.client.request("dials", head="npc", set={"emotion.joy": 0, "headYaw.offset": 0, "eyes.layer": 1})
+    assert reply["dials"]["emotion.joy"] == {"value": 0.0, "min": 0.0, "max": 1.0, "default": 0.0}
+    assert "headYaw.offset" not in reply["dials"] and len(reply["dials"]) == 20
+    bench.run_for(1.5)
+    values = bench.of("VVM1", "npc")[-1].values
+    assert values[smile] == values[yaw] == 0 and any(values[c] for c in ARKIT55.eye_layer)
+    for changes in ({"emotion.joy": 1, "temperature": 9}, {"emotion.joy": 1, "headYaw.max": 9}):
+        with pytest.raises(InvalidArgument, match="expected"):
+            bench.client.request("dials", head="npc", set=changes)
+    assert bench.client.request("dials", head="npc")["dials"]["emotion.joy"]["value"] == 0
 
 
 def test_a_head_whose_engine_fails_goes_and_the_server_stays(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:

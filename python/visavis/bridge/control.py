@@ -147,11 +147,13 @@ def _cancel(server: "BridgeServer", request: dict[str, Any], _received_ns: int) 
 def _dials(server: "BridgeServer", request: dict[str, Any], _received_ns: int) -> dict[str, Any]:
     head = server.heads[_head_name(server, request)]
     changes = _member(request, "set", dict, {})
-    if unknown := [dial for dial in changes if dial not in head.dials]:
-        raise Refused("unknown_dial", f"dial {unknown[0]!r} is unknown; known: {', '.join(head.dials)}")
+    try:
+        head.dials.check_names(changes)
+    except InvalidArgument as error:
+        raise Refused("unknown_dial", str(error)) from None
     if changes:
         server.set_dials(head.name, changes)
-    return {"head": head.name, "dials": head.describe_dials()}
+    return {"head": head.name, "dials": head.dials.describe()}
 
 
 Handler = Callable[["BridgeServer", dict[str, Any], int], dict[str, Any]]

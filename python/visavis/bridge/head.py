@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from visavis import _core
 from visavis.bridge.audio_queue import AudioQueue, Chunk
+from visavis.bridge.dials import HeadDials, temperature_of
 from visavis.bridge.wire import END, LATE, TIMED, WITHDRAWN
 from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.errors import InvalidArgument
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from visavis.session import AgentAudio, Frame, Model
 
 STAGES = ("speech", "backbone", "denoise")
-DIALS = {"temperature": {"min": 0.0, "max": 2.0, "default": 1.0}}
 DTYPES = ("f32", "norm16")
 VOICE_COUNTERS = ("pushed", "missing", "late")
 REMEMBERED_TURNS = 500  # stage times kept for percentiles
@@ -37,14 +37,14 @@ class HeadOptions:
     seed: int = 0
     agent_audio: str = "ahead"  # or "live"
     dtype: str = "f32"  # or "norm16"
-    dials: dict[str, float] = field(default_factory=dict)
+    dials: dict[str, float] = field(default_factory=dict)  # docs/rig.md, and temperature
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise InvalidArgument(f"dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
         if self.agent_audio not in ("ahead", "live"):
             raise InvalidArgument(f"agent_audio is {self.agent_audio!r}; expected ahead or live")
-        check_dials(self.dials)
+        temperature_of(self.dials)
 
 
 class Head:
@@ -59,13 +59,17 @@ class Head:
         self._sequences: Counter[str] = Counter()
         self._message("VVC1")  # raises for a name that no message can carry
         self._sequences.clear()
-        self.dials = {dial: limits["default"] for dial, limits in DIALS.items()} | options.dials
         self._session = model.session(
             seed=options.seed,
             agent_audio=cast("AgentAudio", options.agent_audio),
-            temperature=self.dials["temperature"],
+            temperature=temperature_of(options.dials),
             lead_ns=LEAD_NS,
         )
+        try:
+            self.dials = HeadDials(self._session, options.dials)
+        except InvalidArgument:
+            self._session.close()
+            raise
         self._start_ns = clock()  # the session's clock is 0 when the head is open
         self._voice = AudioQueue()
         self._voice_end_ns = 0  # of the user's voice as pushed
@@ -95,12 +99,6 @@ class Head:
     def push_user_motion(self, values: NDArray[np.float32], time_ns: int | None = None) -> None:
         """The user's face (n, C); without a time, as of now."""
         self._session.push_user_motion(values, self.session_ns() if time_ns is None else time_ns)
-
-    def set_dials(self, dials: dict[str, float]) -> None:
-        """Change dials from the next turn on: all of them, or none on an error."""
-        check_dials(dials)
-        self.dials |= dials
-        self._session.set_temperature(self.dials["temperature"])
 
     def advance(self) -> Iterator[bytes]:
         """The messages that are due: frames, each behind the voice that belongs to it."""
@@ -176,13 +174,9 @@ class Head:
             "lead_ns": LEAD_NS,
             "session_ns": self.session_ns(server_ns),
             "server_ns": server_ns,
-            "dials": self.describe_dials(),
+            "dials": self.dials.describe(),
             "counters": {**self.counters, **self._session_counters()},
         }
-
-    def describe_dials(self) -> dict[str, dict[str, float]]:
-        """Each dial's value and limits."""
-        return {dial: {"value": self.dials[dial], **limits} for dial, limits in DIALS.items()}
 
     def _session_counters(self) -> dict[str, int]:
         stats = self._session.stats
@@ -231,13 +225,3 @@ class Head:
         self._sequences[magic] += 1
         fields = {"dtype": "none", "publish_ns": self._clock(), **fields}
         return _core.wire.encode(magic, self.name, values, sequence=sequence, epoch=self.epoch, **fields)
-
-
-def check_dials(dials: dict[str, float]) -> None:
-    """Raises InvalidArgument for a dial that is unknown, no number or out of range."""
-    for dial, value in dials.items():
-        if dial not in DIALS:
-            raise InvalidArgument(f"dial {dial!r} is unknown; known: {', '.join(DIALS)}")
-        low, high = DIALS[dial]["min"], DIALS[dial]["max"]
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise InvalidArgument(f"dial {dial} is {value!r}; expected {low:g} to {high:g}")

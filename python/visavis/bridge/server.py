@@ -97,7 +97,7 @@ class BridgeServer:
 
     def set_dials(self, name: str, dials: dict[str, float]) -> None:
         """Change dials of a head from its next turn on; its description follows at once."""
-        self.heads[name].set_dials(dials)
+        self.heads[name].dials.set(dials)
         self._publish_description(self.heads[name])
 
     def run(self, stop: Callable[[], bool]) -> None:
