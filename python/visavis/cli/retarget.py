@@ -70,8 +70,8 @@ def bench(
     """Time a frame of retargeting, on smooth motion and on frames that have nothing to do with each other."""
     from visavis.retarget import load_matrix, measure
 
-    for name, times_us in measure(None if matrix is None else load_matrix(matrix, rows), frames).items():
+    for name, times in measure(None if matrix is None else load_matrix(matrix, rows), frames).items():
         print(
-            f"{name}: {times_us.mean:.1f} us a frame (p50 {times_us.p50:.1f}, p99 {times_us.p99:.1f}), "
-            f"{times_us.factorisations:.2f} factorisations a frame"
+            f"{name}: {times.cpu_mean:.1f} us of CPU a frame (by the clock p50 {times.p50:.1f}, p99 {times.p99:.1f}), "
+            f"{times.factorisations:.2f} factorisations a frame"
         )
