@@ -11,10 +11,6 @@
 namespace visavis {
 namespace {
 
-// Bounds that no signal reaches and that keep float32 from overflowing on the way.
-constexpr float kMaxSample = 1e3F;  // full scale is 1
-constexpr float kMaxValue = 1e6F;
-
 [[noreturn]] void refuse(const std::string& what) { throw Error(Status::kInvalidArgument, what); }
 
 void check_size(const char* name, std::size_t found, std::initializer_list<std::size_t> allowed, const char* layout) {
@@ -50,7 +46,7 @@ void check_user_motion(const ModelConfig& config, const TurnInput& input) {
     }
     for (std::size_t f = 0; f < frames && !input.user_motion.empty(); ++f) {
         if (!input.user_motion_present.empty() && input.user_motion_present[f] == 0) continue;
-        check_values("user_motion", input.user_motion.subspan(f * channels, channels), kMaxValue);
+        check_values("user_motion", input.user_motion.subspan(f * channels, channels), kMaxMotion);
     }
 }
 
@@ -70,7 +66,7 @@ void check_turn(const ModelConfig& config, const TurnInput& input, const TurnOut
     if (!input.noise.empty()) {
         check_size("noise", input.noise.size(), {(1 + static_cast<std::size_t>(steps)) * values},
                    "(1 + steps) x frames x channels");
-        check_values("noise", input.noise, kMaxValue);
+        check_values("noise", input.noise, kMaxMotion);
     }
     check_number("temperature", input.temperature, 0, 100);
     check_number("guidance", input.guidance, -100, 100);

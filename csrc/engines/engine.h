@@ -9,6 +9,10 @@
 
 namespace visavis {
 
+// What an engine takes: bounds that no signal reaches and that keep float32 from overflowing on the way.
+inline constexpr float kMaxSample = 1e3F;  // of audio; full scale is 1
+inline constexpr float kMaxMotion = 1e6F;
+
 // What a session must know of a model; read from the model file.
 struct ModelInfo {
     std::string name;

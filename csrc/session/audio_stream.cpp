@@ -6,12 +6,14 @@
 #include <cmath>
 #include <string>
 
+#include "engines/engine.h"
 #include "error.h"
 
 namespace visavis {
 namespace {
 
 constexpr std::int64_t kFirstCapacity = 4 * kSampleRate;
+constexpr float kMaxPushed = kMaxSample / 10;  // the resampler overshoots
 
 // The sample nearest to a time; negative times round the same way.
 std::int64_t sample_at(std::int64_t time_ns) {
@@ -39,11 +41,12 @@ void AudioStream::check(std::span<const float> samples, int rate) const {
         throw Error(Status::kInvalidArgument, what + ": sample rate is " + std::to_string(rate) + " Hz; expected " +
                                                   std::to_string(kMinRate) + " to " + std::to_string(kMaxRate));
     if (samples.empty()) throw Error(Status::kInvalidArgument, what + ": no samples; expected at least one");
-    const auto bad = std::ranges::find_if(samples, [](float value) { return !std::isfinite(value); });
+    const auto bad = std::ranges::find_if(samples, [](float value) { return !(std::abs(value) <= kMaxPushed); });
     if (bad != samples.end())
         throw Error(Status::kInvalidArgument, what + ": sample " + std::to_string(bad - samples.begin()) + " of " +
                                                   std::to_string(samples.size()) + " is " + std::to_string(*bad) +
-                                                  "; expected finite numbers, full scale at +-1");
+                                                  "; expected finite numbers, full scale at +-1 (integers of 16 "
+                                                  "bits divide by 32768)");
 }
 
 void AudioStream::check_ahead(std::int64_t start, std::int64_t n_new) const {

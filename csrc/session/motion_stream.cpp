@@ -6,6 +6,7 @@
 #include <cmath>
 #include <string>
 
+#include "engines/engine.h"
 #include "error.h"
 
 namespace visavis {
@@ -30,7 +31,7 @@ void MotionStream::check(std::span<const float> values) const {
         throw Error(Status::kInvalidArgument, "user motion: " + std::to_string(values.size()) +
                                                   " values; expected a positive multiple of the model's " +
                                                   std::to_string(n_channels_) + " channels");
-    const auto bad = std::ranges::find_if(values, [](float value) { return !std::isfinite(value); });
+    const auto bad = std::ranges::find_if(values, [](float value) { return !(std::abs(value) <= kMaxMotion); });
     if (bad != values.end()) {
         const auto at = static_cast<std::size_t>(bad - values.begin());
         throw Error(Status::kInvalidArgument, "user motion: frame " + std::to_string(at / n_channels_) + ", channel " +

@@ -273,6 +273,20 @@ def test_bad_turns_name_the_thing(engine: Engine, fields: dict[str, Any], messag
         engine.step([turn])
 
 
+def test_a_session_lives_on_after_samples_that_no_engine_takes(path: Path) -> None:
+    with visavis.load(path).session() as session:
+        integers = np.full(16000, 20000.0, np.float32)  # 16-bit integers that nobody scaled
+        with pytest.raises(InvalidArgument, match="sample 0 of 16000 is 20000.*full scale at"):
+            session.push_agent_audio(integers, 48000)
+        with pytest.raises(InvalidArgument, match="user motion: frame 0, channel 7"):
+            session.push_user_motion(spoilt((1, C), 1e20))
+        loud = 99 * np.sign(np.random.default_rng(0).standard_normal(16000)).astype(np.float32)
+        session.push_agent_audio(loud, 16000)
+        session.push_user_audio(loud, 44100)
+        session.end()
+        assert len(session.poll()) == 25
+
+
 def test_bad_slots_name_the_slot(engine: Engine) -> None:
     slot = engine.open()
     with pytest.raises(InvalidArgument, match="slot 0 appears twice in one step"):
