@@ -22,11 +22,11 @@ float weight(double degrees, double full) { return static_cast<float>(std::clamp
 }  // namespace
 
 EyeFrame EyeLayer::process(const EyeInput& input) {
-    const Direction world = gaze_.direction(input.frame, input.speaking);
-    if (gaze_.shift() * static_cast<double>(input.gaze) >= kBlinkShift) blinks_.attract();
     const double gain = static_cast<double>(input.gaze);
     const double head_yaw = static_cast<double>(input.head_yaw) * kDegrees;
     const double head_pitch = static_cast<double>(input.head_pitch) * kDegrees;
+    const Direction world = gaze_.direction(input.frame, input.speaking, head_yaw);
+    if (gaze_.shift() * gain >= kBlinkShift) blinks_.attract();
     const double yaw = std::clamp(gain * world.yaw - kCounterRotation * head_yaw, -kMostYaw, kMostYaw);
     const double pitch = std::clamp(gain * world.pitch - kCounterRotation * head_pitch, -kMostUp, kMostDown);
     const double inward = gaze_.away() && input.gaze > 0 ? kVergenceAway : kVergence;

@@ -21,11 +21,12 @@ constexpr double kReturnDelayS[] = {0.05, 0.25};  // after the state's own 200 m
 // Where to (own choices): away to a side and around it; at the partner's face between eyes and mouth.  Eye-to-eye gaze
 // is rare beside face gaze (3.5 % of the time, Mayrand; face 60 %, Rogers 2018).
 constexpr double kAwayYaw[] = {6, 18}, kAwayPitchMean = 3, kAwayPitchWidth = 6, kAwayPitchMost = 14;
-constexpr double kAwayAround = 3;            // of fixations around the averted point, standard deviation
-constexpr double kEyeYaw = 1.5;              // half the partner's eye distance at 1.2 m
-constexpr double kMouthPitch = 3.5;          // down to the mouth
-constexpr double kMouthShare = 0.3;          // of face fixations
-constexpr double kFixationS[] = {0.3, 1.6};  // log-uniform
+constexpr double kSideYaw = 16, kOtherSide = 0.05;  // a head turned by 7 degrees averts to the other side in 5 %
+constexpr double kAwayAround = 3;                   // of fixations around the averted point, standard deviation
+constexpr double kEyeYaw = 1.5;                     // half the partner's eye distance at 1.2 m
+constexpr double kMouthPitch = 3.5;                 // down to the mouth
+constexpr double kMouthShare = 0.3;                 // of face fixations
+constexpr double kFixationS[] = {0.3, 1.6};         // log-uniform
 // Main sequence of saccades: 21 ms + 2.2 ms a degree (textbook values).
 constexpr double kSaccadeS = 0.021, kSaccadePerDegreeS = 0.0022;
 constexpr double kMicroS[] = {0.4, 1.6};  // between micro-saccades: one to two a second (textbook values)
@@ -41,7 +42,8 @@ Gaze::Gaze(std::uint64_t seed)
       micro_saccades_(seed, Stream::kMicroSaccades),
       utterances_(seed, Stream::kUtterances) {}
 
-Direction Gaze::direction(std::int64_t frame, bool speaking) {
+Direction Gaze::direction(std::int64_t frame, bool speaking, double head_yaw) {
+    head_yaw_ = head_yaw;
     const auto now = static_cast<double>(frame);
     shift_ = 0;
     if (!started_) {
@@ -87,7 +89,8 @@ void Gaze::begin_spell(double now, bool away, bool speaking) {
     const double mean = (away ? kAwayS : kAtS)[speaking ? 1 : 0];
     const double length = -std::log(u[0] * u[1] * u[2]) * mean / 3;  // gamma of shape 3
     spell_end_ = now + kFrames * std::clamp(length, kSpellS[0], kSpellS[1]);
-    const double side = v[0] < 0.5 ? -1 : 1;
+    const double to_left = std::clamp(0.5 + head_yaw_ / kSideYaw, kOtherSide, 1 - kOtherSide);
+    const double side = v[0] < to_left ? 1 : -1;
     spell_ = {side * between(v[1], kAwayYaw[0], kAwayYaw[1]),
               std::clamp(kAwayPitchMean + kAwayPitchWidth * normal(v[2], v[3]), -kAwayPitchMost, kAwayPitchMost)};
     fixation_end_ = now;

@@ -116,6 +116,14 @@ def test_eyes_undo_part_of_the_heads_turn_and_converge_a_little():
     assert np.abs(run(np.zeros(500, bool), 6, np.full(500, 1.5), gaze=0).yaw).max() < 30  # the eye's own limit
 
 
+def test_a_turned_head_looks_away_to_its_own_side():
+    frames = HALF_HOUR // 3
+    for turn, share_left in ((0.0, 0.5), (0.2, 0.95), (-0.2, 0.05)):
+        eyes = run(np.zeros(frames, bool), 9, np.full(frames, turn), blinks=0)
+        world = eyes.yaw + 0.85 * np.degrees(turn)
+        assert np.mean(world[np.abs(world) > 5] > 0) == pytest.approx(share_left, abs=0.1)
+
+
 def test_lids_follow_the_gaze_down():
     rig = Rig(seed=1)
     for name, value in (("eyes.gaze", 0), ("eyes.blinks", 0), ("headPitch.offset", -0.4)):
