@@ -11,6 +11,7 @@ from visavis.export.gguf import save_gguf
 from visavis.model.timar import Timar
 
 F, LAG, LOOKAHEAD = 5, 7, 2
+MODEL_EYES = {"eyes.layer": 0.0}  # so that a session shows what the engine gave
 
 
 def voice(seconds: float, rate: int, hz: float) -> np.ndarray:
@@ -55,7 +56,9 @@ def test_a_session_is_the_engine_stepped_by_hand(path: Path, engine: str) -> Non
     seconds = 1.2
     agent, user = voice(seconds, 16000, 210), voice(seconds, 16000, 130)
     face = np.random.default_rng(0).uniform(0, 1, (20, 55)).astype(np.float32)
-    found = visavis.animate((agent, 16000), (user, 16000), face, path, engine, seed=11, temperature=0.7)
+    found = visavis.animate(
+        (agent, 16000), (user, 16000), face, path, engine, seed=11, temperature=0.7, dials=MODEL_EYES
+    )
     stepped = visavis.load_engine(path, engine)
     slot = stepped.open()
     agent = np.concatenate([agent, np.zeros(LOOKAHEAD * 640, np.float32)])
