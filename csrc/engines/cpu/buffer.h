@@ -27,7 +27,7 @@ class Buffer {
   private:
     static constexpr std::size_t kAlignment = 64;
     struct Free {
-        void operator()(float* p) const { release_block(p, kAlignment); }
+        void operator()(float* p) const noexcept { release_block(p, kAlignment); }
     };
     std::unique_ptr<float, Free> values_;
     std::size_t size_ = 0;
