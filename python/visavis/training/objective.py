@@ -69,10 +69,12 @@ class Objective:
         recipe, head, config = self.recipe, model.diffloss, model.config
         batch = eased_in(model, batch)
         clean = model.own_motion(batch)  # (B, F + L, C)
-        quiver = recipe.own_past_noise * torch.ones_like(model.motion_std)
-        z = model.condition_on(batch, self._noised(model, clean, quiver, generator))
+        fast = fast_channels(model)
+        seen = torch.where(fast, recipe.lips_past_noise, recipe.own_past_noise)
+        z = model.condition_on(batch, self._noised(model, clean, seen, generator))
         # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
-        own = self._noised(model, clean, recipe.head_past_noise / self.scales[0].to(clean.device).sqrt(), generator)
+        steps = torch.where(fast, recipe.lips_head_noise, recipe.head_past_noise)
+        own = self._noised(model, clean, steps / self.scales[0].to(clean.device).sqrt(), generator)
         before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
@@ -87,7 +89,9 @@ class Objective:
         terms = self._errors(model, error)
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
-        total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * variance
+        # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
+        excess = torch.relu(v.abs() - 1.0).square().mean()
+        total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * (variance + excess)
         return {"total": total, **terms, "variance": variance}
 
     def _noised(self, model: Timar, own: Tensor, largest: Tensor, generator: torch.Generator) -> Tensor:
@@ -125,6 +129,13 @@ def stratified_times(n_rows: int, repeats: int, generator: torch.Generator) -> T
     part = torch.arange(repeats, device=generator.device).repeat_interleave(n_rows // repeats)
     u = torch.rand(n_rows, generator=generator, device=generator.device)
     return ((part + u) * N_STEPS / repeats).long().clamp(0, N_STEPS - 1)
+
+
+def fast_channels(model: Timar) -> Tensor:
+    """Which channels (C,) start every turn from nothing: the lips; without the residual target none is told apart."""
+    if model.config.denoise_target != "residual":
+        return torch.zeros_like(model.motion_weight, dtype=torch.bool)
+    return (model.residual_gain[0] == 0) & (model.motion_weight > 0)
 
 
 def eased_in(model: Timar, batch: TurnBatch) -> TurnBatch:
