@@ -233,3 +233,12 @@ def test_resuming_something_else_is_refused(data: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"junk")
     with pytest.raises(FileError, match="not a readable checkpoint"):
         train(small_run(data, tmp_path / "run", 4, resume=True), lambda text: None)
+
+
+def test_a_model_never_sees_lips(data: Path, tmp_path: Path) -> None:
+    model = load_gguf(train(small_run(data, tmp_path / "run", 6), lambda text: None))
+    jaw = model.config.space.index("jawOpen")
+    assert model.residual_gain[0, jaw] == 0.0  # a fast channel
+    assert not model.motion_encoder[0].weight[:, jaw].any()
+    context = model.diffloss.net.cond_embed.weight[:, model.config.turn_frames * model.config.width :]
+    assert not context.reshape(len(context), 2, -1)[:, :, jaw].any() and context.any()

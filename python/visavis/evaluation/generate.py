@@ -17,6 +17,7 @@ from visavis.model.config import ModelConfig
 
 Floats = npt.NDArray[np.float32]
 Voices = tuple[Floats, Floats]  # agent, user, 16 kHz
+CHUNK = 10 * SAMPLE_RATE  # samples pushed before the next frames are fetched
 Generate = Callable[[list[Voices]], list[Floats]]
 
 
@@ -34,11 +35,15 @@ class SessionGenerator:
         return [self._clip(agent, user, self.seed + i) for i, (agent, user) in enumerate(clips)]
 
     def _clip(self, agent: Floats, user: Floats, seed: int) -> Floats:
-        session = self.model.session(seed=seed, temperature=self.temperature)
-        session.push_user_audio(user, SAMPLE_RATE)
-        session.push_agent_audio(agent, SAMPLE_RATE)
-        session.end()
-        return np.stack([frame.values for frame in session.poll()]).astype(np.float32)
+        values: list[Floats] = []
+        with self.model.session(seed=seed, temperature=self.temperature) as session:
+            for begin in range(0, len(agent), CHUNK):
+                session.push_user_audio(user[begin : begin + CHUNK], SAMPLE_RATE)
+                session.push_agent_audio(agent[begin : begin + CHUNK], SAMPLE_RATE)
+                values += [frame.values for frame in session.poll()]
+            session.end()
+            values += [frame.values for frame in session.poll()]
+        return np.stack(values)
 
 
 def model_facts(model: Path | None) -> tuple[ModelConfig, Floats]:

@@ -23,7 +23,7 @@ from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
 from visavis.training.ema import Ema
-from visavis.training.objective import Objective, live_normalisation, see_velocity
+from visavis.training.objective import Objective, blind_to_lips, live_normalisation, see_velocity
 from visavis.training.recipes import Recipe
 from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
 
@@ -75,11 +75,11 @@ class _Workers:
         if self.size > 1:
             distributed.init_process_group("nccl" if cuda else "gloo")
 
-    def average_gradients(self, model: torch.nn.Module) -> None:
+    def average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:
         """All-reduce the gradients as one flat vector."""
         if self.size == 1:
             return
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.flatten() for g in gradients])
         distributed.all_reduce(flat)
         flat /= self.size
@@ -115,12 +115,14 @@ class _Trainer:
         document = read_state(run.out / "checkpoint.pt") if run.resume else None
         motions = [p.motion for d in folder.dialogues for p in d.persons]
         normalisation = self._normalisation(motions) if document is None else normalisation_of(document)
-        self.objective = Objective.measure(run.recipe, motions, normalisation)
+        self.objective = Objective.measure(run.recipe, run.config, motions, normalisation)
+        probe = self.objective.probe.to(workers.device)
         self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
         self.validation = self._validation_sampler()
         model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
+        blind_to_lips(model)
         see_velocity(model)
-        self.state = RunState(model, Ema(model, run.recipe.ema), _optimizer(model, run.recipe))
+        self.state = RunState(model, probe, Ema(model, run.recipe.ema), _optimizer(model, probe, run.recipe))
         if document is not None:
             restore(self.state, document, run.config, run.seed)
         self.hours = folder.hours
@@ -185,7 +187,7 @@ class _Trainer:
             terms = self.objective(state.model, batch.to(self.workers.device), generator)
         state.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()  # type: ignore[no-untyped-call]
-        self.workers.average_gradients(state.model)
+        self.workers.average_gradients([*state.model.parameters(), *state.probe.parameters()])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
         if not math.isfinite(float(norm)):
             self.say(f"step {state.step}: gradient norm {float(norm)}; step left out")
@@ -238,10 +240,10 @@ class _Trainer:
         return sums
 
 
-def _optimizer(model: Timar, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: Timar, probe: torch.nn.Linear, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; no decay on biases, other vectors and the diffusion head."""
     decayed: list[torch.nn.Parameter] = []
-    plain: list[torch.nn.Parameter] = []
+    plain: list[torch.nn.Parameter] = [*probe.parameters()]
     for name, p in model.named_parameters():
         if p.requires_grad:
             (plain if p.ndim < 2 or name.startswith("diffloss.") else decayed).append(p)

@@ -3,7 +3,8 @@
 Live recipe: the squared x_0 error of a turn in three quadratic forms that share one minimiser (the conditional mean):
 the values, their first and their second differences, taken across the border to the previous turn.  Differences are
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
-lips) to be quick.  Times are stratified over the repeats of a row.  Paper recipe: TIMAR's loss.
+lips) to be quick.  Times are stratified over the repeats of a row.  A linear
+probe guesses the rows from z alone: the shortest way for a gradient to the speech encoder.  Paper recipe: TIMAR's loss.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
 EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
 STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
-# Weight of a channel in its group; 1 where not named.  What closes and shapes the lips is seen first.
+# Weight of a channel in its group; 1 where not named: what closes and shapes the lips, what smiles and nods.
 CHANNEL_WEIGHT = {
     "jawOpen": 4.0,
     "mouthClose": 2.0,
@@ -34,10 +35,10 @@ CHANNEL_WEIGHT = {
     "mouthPressRight": 2.0,
     "mouthRollLower": 2.0,
     "mouthRollUpper": 2.0,
-    "mouthSmileLeft": 1.5,
-    "mouthSmileRight": 1.5,
+    "mouthSmileLeft": 6.0,
+    "mouthSmileRight": 6.0,
     "browInnerUp": 2.0,
-    "headPitch": 1.5,
+    "headPitch": 3.0,
 }
 
 
@@ -47,16 +48,19 @@ class Objective:
 
     recipe: Recipe
     scales: Tensor
+    probe: torch.nn.Linear  # z of a frame -> its part of the row, in training only
 
     @classmethod
-    def measure(cls, recipe: Recipe, motions: Sequence[Floats], normalisation: Normalisation) -> "Objective":
+    def measure(
+        cls, recipe: Recipe, config: ModelConfig, motions: Sequence[Floats], normalisation: Normalisation
+    ) -> "Objective":
         """Scales from how the training motion moves, in normalised units."""
         scales = []
         for order in (1, 2):
             squares = [np.square(np.diff(m, n=order, axis=0)).sum(axis=0, dtype=np.float64) for m in motions]
             mean = np.sum(squares, axis=0) / sum(len(m) - order for m in motions) / normalisation.std**2
             scales.append(1.0 / (mean + MOTION_FLOOR**2))
-        return cls(recipe, torch.from_numpy(np.stack(scales)).float())
+        return cls(recipe, torch.from_numpy(np.stack(scales)).float(), torch.nn.Linear(config.width, config.n_channels))
 
     def __call__(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Named scalars; "total" carries the gradient."""
@@ -68,17 +72,20 @@ class Objective:
     def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
         recipe, head, config = self.recipe, model.diffloss, model.config
         batch = eased_in(model, batch)
-        clean = model.own_motion(batch)  # (B, F + L, C)
-        fast = fast_channels(model)
-        seen = torch.where(fast, recipe.lips_past_noise, recipe.own_past_noise)
+        blind = ~fast_channels(model)  # (C,)
+        batch = replace(batch, user_motion=torch.where(blind, batch.user_motion, model.motion_mean))
+        clean = model.own_motion(batch) * blind  # (B, F + L, C)
+        seen = recipe.own_past_noise * blind
         z = model.condition_on(batch, self._noised(model, clean, seen, generator))
         # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
-        steps = torch.where(fast, recipe.lips_head_noise, recipe.head_past_noise)
-        own = self._noised(model, clean, steps / self.scales[0].to(clean.device).sqrt(), generator)
+        steps = recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
+        own = self._noised(model, clean, steps, generator)
         before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
+        guess = self.probe(z).float().reshape(len(rows), -1, config.n_channels)
+        probe = self._weighted(model, (guess - rows.reshape(guess.shape)).square().mean((0, 1)))
         embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
         rows = rows.repeat(recipe.repeats, 1)
         t = stratified_times(len(rows), recipe.repeats, generator)
@@ -86,7 +93,7 @@ class Objective:
         xt = head.noised(rows, t, noise)
         x0, v = head.predict(xt, t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
-        terms = self._errors(model, error)
+        terms = {**self._errors(model, error), "probe": recipe.probe * torch.stack([*probe.values()]).sum()}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
         # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
@@ -108,13 +115,19 @@ class Objective:
             error = error * model.residual_scale
         for order, scale in enumerate(self.scales.to(error.device), start=1):
             smooth = smooth + scale * border_difference(error, order).square().mean((0, 1))
+        terms = self._weighted(model, squares)
+        if self.recipe.smoothness > 0:
+            moves = self._weighted(model, smooth).items()
+            terms |= {f"{name}_moves": self.recipe.smoothness * value for name, value in moves}
+        return terms
+
+    def _weighted(self, model: Timar, values: Tensor) -> dict[str, Tensor]:
+        """The weighted mean of channel values (C,) in each group."""
         terms = {}
         for name, channels in model.config.space.groups.items():
             weight = model.motion_weight[list(channels)]
             weight = weight / weight.sum().clamp_min(1e-9) * (self.recipe.mouth if name == "mouth" else 1.0)
-            terms[name] = (squares[list(channels)] * weight).sum()
-            if self.recipe.smoothness > 0:
-                terms[f"{name}_moves"] = self.recipe.smoothness * (smooth[list(channels)] * weight).sum()
+            terms[name] = (values[list(channels)] * weight).sum()
         return terms
 
 
@@ -152,6 +165,22 @@ def eased_in(model: Timar, batch: TurnBatch) -> TurnBatch:
     share = torch.where(batch.previous_present[:, None, None], 1.0, x * x * (3 - 2 * x))  # (B, L, C)
     motion = model.motion_mean + share * (batch.agent_motion - model.motion_mean)
     return replace(batch, agent_motion=motion)
+
+
+@torch.no_grad()
+def blind_to_lips(model: Timar) -> None:
+    """Take the fast channels out of what the model sees of motion; training keeps these weights at exactly 0.
+
+    The past of true lips tells nearly all about their present, so a model that sees it learns to follow its own lips
+    and, running free, its own mistakes.  Without it lips follow the voice.
+    """
+    fast, config = fast_channels(model), model.config
+    first = model.motion_encoder[0]
+    assert isinstance(first, torch.nn.Linear)
+    first.weight[:, fast] = 0.0
+    if config.denoise_unit == "turn" and config.head_context_frames:
+        embed = model.diffloss.net.cond_embed.weight  # (W, F*D + frames*C)
+        embed[:, config.turn_frames * config.width :][:, fast.repeat(config.head_context_frames)] = 0.0
 
 
 @torch.no_grad()

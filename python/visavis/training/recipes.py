@@ -31,9 +31,8 @@ class Recipe:
     repeats: int = 4  # diffusion times drawn for each turn
     own_past_noise: float = 0.1  # largest std of the noise on the agent's own past, drawn for each crop
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
-    lips_past_noise: float = 1.0  # own_past_noise of the fast channels: lips must follow the voice, not themselves
-    lips_head_noise: float = 1.0  # head_past_noise of the fast channels
-    mouth: float = 2.0  # weight of the mouth group's errors; the other groups have 1
+    probe: float = 0.5  # weight of the linear guess of rows from z
+    mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
 
