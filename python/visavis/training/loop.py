@@ -23,7 +23,7 @@ from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
 from visavis.training.ema import Ema
-from visavis.training.objective import Objective, blind_to_lips, live_normalisation, see_velocity
+from visavis.training.objective import Objective, Probes, blind_to_lips, live_normalisation, see_velocity
 from visavis.training.recipes import Recipe
 from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
 
@@ -116,13 +116,13 @@ class _Trainer:
         motions = [p.motion for d in folder.dialogues for p in d.persons]
         normalisation = self._normalisation(motions) if document is None else normalisation_of(document)
         self.objective = Objective.measure(run.recipe, run.config, motions, normalisation)
-        probe = self.objective.probe.to(workers.device)
+        probes = self.objective.probes.to(workers.device)
         self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
         self.validation = self._validation_sampler()
         model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
         blind_to_lips(model)
         see_velocity(model)
-        self.state = RunState(model, probe, Ema(model, run.recipe.ema), _optimizer(model, probe, run.recipe))
+        self.state = RunState(model, probes, Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe))
         if document is not None:
             restore(self.state, document, run.config, run.seed)
         self.hours = folder.hours
@@ -187,7 +187,7 @@ class _Trainer:
             terms = self.objective(state.model, batch.to(self.workers.device), generator)
         state.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()  # type: ignore[no-untyped-call]
-        self.workers.average_gradients([*state.model.parameters(), *state.probe.parameters()])
+        self.workers.average_gradients([*state.model.parameters(), *state.probes.parameters()])
         norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
         if not math.isfinite(float(norm)):
             self.say(f"step {state.step}: gradient norm {float(norm)}; step left out")
@@ -240,10 +240,10 @@ class _Trainer:
         return sums
 
 
-def _optimizer(model: Timar, probe: torch.nn.Linear, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: Timar, probes: Probes, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; no decay on biases, other vectors and the diffusion head."""
     decayed: list[torch.nn.Parameter] = []
-    plain: list[torch.nn.Parameter] = [*probe.parameters()]
+    plain: list[torch.nn.Parameter] = [*probes.parameters()]
     for name, p in model.named_parameters():
         if p.requires_grad:
             (plain if p.ndim < 2 or name.startswith("diffloss.") else decayed).append(p)

@@ -3,8 +3,8 @@
 Live recipe: the squared x_0 error of a turn in three quadratic forms that share one minimiser (the conditional mean):
 the values, their first and their second differences, taken across the border to the previous turn.  Differences are
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
-lips) to be quick.  Times are stratified over the repeats of a row.  A linear
-probe guesses the rows from z alone: the shortest way for a gradient to the speech encoder.  Paper recipe: TIMAR's loss.
+lips) to be quick.  Times are stratified over the repeats of a row.  Linear
+probes read rows and coming activity from z.  Paper recipe: TIMAR's loss.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,8 @@ from visavis.model.timar import Timar, TurnBatch
 from visavis.training.recipes import Recipe
 
 Floats = npt.NDArray[np.float32]
+ACTIVITY_FRAMES = 15
+ACTIVITY_FLOOR = 0.05  # of a channel's mean square step
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
 EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
 STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
@@ -48,7 +50,7 @@ class Objective:
 
     recipe: Recipe
     scales: Tensor
-    probe: torch.nn.Linear  # z of a frame -> its part of the row, in training only
+    probes: "Probes"
 
     @classmethod
     def measure(
@@ -60,7 +62,7 @@ class Objective:
             squares = [np.square(np.diff(m, n=order, axis=0)).sum(axis=0, dtype=np.float64) for m in motions]
             mean = np.sum(squares, axis=0) / sum(len(m) - order for m in motions) / normalisation.std**2
             scales.append(1.0 / (mean + MOTION_FLOOR**2))
-        return cls(recipe, torch.from_numpy(np.stack(scales)).float(), torch.nn.Linear(config.width, config.n_channels))
+        return cls(recipe, torch.from_numpy(np.stack(scales)).float(), Probes(config))
 
     def __call__(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Named scalars; "total" carries the gradient."""
@@ -84,8 +86,7 @@ class Objective:
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
-        guess = self.probe(z).float().reshape(len(rows), -1, config.n_channels)
-        probe = self._weighted(model, (guess - rows.reshape(guess.shape)).square().mean((0, 1)))
+        probe = self._probe(model, z, rows, clean) if recipe.probe > 0 else z.sum() * 0.0
         embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
         rows = rows.repeat(recipe.repeats, 1)
         t = stratified_times(len(rows), recipe.repeats, generator)
@@ -93,13 +94,22 @@ class Objective:
         xt = head.noised(rows, t, noise)
         x0, v = head.predict(xt, t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
-        terms = {**self._errors(model, error), "probe": recipe.probe * torch.stack([*probe.values()]).sum()}
+        terms = {**self._errors(model, error), "probe": probe}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
         # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
         excess = torch.relu(v.abs() - 1.0).square().mean()
         total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * (variance + excess)
         return {"total": total, **terms, "variance": variance}
+
+    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor) -> Tensor:
+        """Errors of the probes: rows, and for the slow channels how much they are about to move."""
+        row, activity = (probe.float() for probe in self.probes(z))  # (B, n, F, C), (B, n, C)
+        squares = (row - rows.reshape(row.shape)).square().mean((0, 1, 2))
+        coming = upcoming_activity(clean, model.config.turn_frames, self.scales[0])  # (B, n', C)
+        surprise = (activity[:, : coming.shape[1]] - coming).square().mean((0, 1)) * ~fast_channels(model)
+        errors = self._weighted(model, squares + self.recipe.forecast * surprise)
+        return self.recipe.probe * torch.stack([*errors.values()]).sum()
 
     def _noised(self, model: Timar, own: Tensor, largest: Tensor, generator: torch.Generator) -> Tensor:
         """The own past with white noise, its std drawn for each crop up to `largest` (C,)."""
@@ -129,6 +139,30 @@ class Objective:
             weight = weight / weight.sum().clamp_min(1e-9) * (self.recipe.mouth if name == "mouth" else 1.0)
             terms[name] = (values[list(channels)] * weight).sum()
         return terms
+
+
+class Probes(torch.nn.Module):
+    """Linear readings of z, in training only: the shortest ways for a gradient to speech encoder and backbone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.row = torch.nn.Linear(config.width, config.n_channels)
+        self.activity = torch.nn.Linear(config.width, config.n_channels)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z (B, n, F, D) -> each frame's part of the row (B, n, F, C), activity to come (B, n, C)."""
+        return self.row(z), self.activity(z.mean(2))
+
+
+def upcoming_activity(own: Tensor, turn_frames: int, scale: Tensor) -> Tensor:
+    """Log of how much each channel moves in the ACTIVITY_FRAMES from each turn on, for turns that see that far.
+
+    own (B, F + L, C) begins one turn before the crop; scale (C,) weighs squared steps -> (B, n', C).  A nod that comes
+    some time in the next half second says little about any one frame, but much about this.
+    """
+    steps = own[:, turn_frames:] - own[:, turn_frames - 1 : -1]  # (B, L, C)
+    power = (steps.square() * scale.to(own.device)).unfold(1, ACTIVITY_FRAMES, turn_frames).mean(-1)
+    return torch.log(power + ACTIVITY_FLOOR)
 
 
 def border_difference(error: Tensor, order: int) -> Tensor:

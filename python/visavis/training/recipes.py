@@ -31,7 +31,8 @@ class Recipe:
     repeats: int = 4  # diffusion times drawn for each turn
     own_past_noise: float = 0.1  # largest std of the noise on the agent's own past, drawn for each crop
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
-    probe: float = 0.5  # weight of the linear guess of rows from z
+    probe: float = 0.5  # weight of the linear readings of z
+    forecast: float = 0.3  # of the activity to come, among them
     mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term

@@ -11,6 +11,7 @@ from visavis.model.config import ModelConfig
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar
 from visavis.training.ema import Ema
+from visavis.training.objective import Probes
 
 FORMAT = 1
 
@@ -20,7 +21,7 @@ class RunState:
     """A model in training and how far it has come."""
 
     model: Timar
-    probe: torch.nn.Linear
+    probes: Probes
     ema: Ema
     optimizer: torch.optim.Optimizer
     step: int = 0
@@ -36,7 +37,7 @@ def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> N
         "step": state.step,
         "elapsed_s": state.elapsed_s,
         "model": state.model.state_dict(),
-        "probe": state.probe.state_dict(),
+        "probes": state.probes.state_dict(),
         "ema": state.ema.weights,
         "optimizer": state.optimizer.state_dict(),
     }
@@ -68,7 +69,7 @@ def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed
     if document["seed"] != seed:
         raise InvalidArgument(f"resume: the checkpoint's seed is {document['seed']}, now {seed}; use the same seed")
     state.model.load_state_dict(document["model"])
-    state.probe.load_state_dict(document["probe"])
+    state.probes.load_state_dict(document["probes"])
     state.ema.weights = document["ema"]
     state.optimizer.load_state_dict(document["optimizer"])
     state.step, state.elapsed_s = document["step"], document["elapsed_s"]
