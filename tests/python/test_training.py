@@ -242,3 +242,15 @@ def test_a_model_never_sees_lips(data: Path, tmp_path: Path) -> None:
     assert not model.motion_encoder[0].weight[:, jaw].any()
     context = model.diffloss.net.cond_embed.weight[:, model.config.turn_frames * model.config.width :]
     assert not context.reshape(len(context), 2, -1)[:, :, jaw].any() and context.any()
+
+
+def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
+    first = train(small_run(data, tmp_path / "first", 4), lambda text: None)
+    begun = replace(small_run(data, tmp_path / "second", 1), begin_with=first)
+    slow = replace(begun, recipe=replace(begun.recipe, peak_rate=0.0))
+    before, after = load_gguf(first), load_gguf(train(slow, lambda text: None))
+    for (name, a), (_, b) in zip(before.named_parameters(), after.named_parameters(), strict=True):
+        assert torch.equal(a, b), name
+    with pytest.raises(InvalidArgument, match="width 32"):
+        wide = tiny_config().with_options(width=64)
+        train(replace(begun, out=tmp_path / "third", config=wide), lambda text: None)

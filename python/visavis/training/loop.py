@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from visavis.data.dualtalk import Floats, Folder, read_split
 from visavis.errors import InvalidArgument
-from visavis.export.gguf import save_gguf
+from visavis.export.gguf import load_gguf, save_gguf
 from visavis.model.config import ModelConfig
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
@@ -43,6 +43,7 @@ class Run:
     steps: int | None = None
     seed: int = 1
     resume: bool = False
+    begin_with: Path | None = None  # model file whose weights and normalisation the run starts from
     precision: str = "auto"  # bf16 autocast where the processor has it, or f32
     save_minutes: float = 5.0
     name: str = "visavis"
@@ -114,14 +115,19 @@ class _Trainer:
         self._describe(folder)
         document = read_state(run.out / "checkpoint.pt") if run.resume else None
         motions = [p.motion for d in folder.dialogues for p in d.persons]
-        normalisation = self._normalisation(motions) if document is None else normalisation_of(document)
+        begun = None if run.begin_with is None else _begun(run.begin_with, run.config)
+        known = begun if document is None else document["model"]
+        normalisation = self._normalisation(motions) if known is None else normalisation_of(known)
         self.objective = Objective.measure(run.recipe, run.config, motions, normalisation)
         probes = self.objective.probes.to(workers.device)
         self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
         self.validation = self._validation_sampler()
         model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
+        if begun is None:
+            see_velocity(model)
+        else:
+            model.load_state_dict(begun)
         blind_to_lips(model)
-        see_velocity(model)
         self.state = RunState(model, probes, Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe))
         if document is not None:
             restore(self.state, document, run.config, run.seed)
@@ -238,6 +244,16 @@ class _Trainer:
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / VALIDATION_BATCHES
         return sums
+
+
+def _begun(path: Path, config: ModelConfig) -> dict[str, torch.Tensor]:
+    """The tensors of a model file to start from; the model must be of the run's configuration."""
+    begun = load_gguf(path)
+    if begun.config != config:
+        theirs, ours = begun.config.to_dict(), config.to_dict()
+        changed = ", ".join(f"{k} {theirs[k]} (now {ours[k]})" for k in ours if theirs[k] != ours[k])
+        raise InvalidArgument(f"{path}: the model differs from the run's: {changed}; use the same settings")
+    return begun.state_dict()
 
 
 def _optimizer(model: Timar, probes: Probes, recipe: Recipe) -> torch.optim.Optimizer:

@@ -75,9 +75,8 @@ def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed
     state.step, state.elapsed_s = document["step"], document["elapsed_s"]
 
 
-def normalisation_of(document: dict[str, Any]) -> Normalisation:
-    """The normalisation that a checkpoint was trained with."""
-    weights = document["model"]
+def normalisation_of(weights: dict[str, torch.Tensor]) -> Normalisation:
+    """The normalisation that a model's tensors were trained with."""
     mean, std, weight = (weights[f"motion_{part}"].numpy() for part in ("mean", "std", "weight"))
     residual = [weights[name].numpy() for name in ("residual_scale", "residual_gain") if name in weights]
     return Normalisation(mean, std, weight, *residual)
