@@ -12,7 +12,7 @@ from visavis.data.dualtalk import Dialogue, Person, read_split
 from visavis.errors import InvalidArgument
 from visavis.evaluation.checks import Check, Clip, all_checks, performer_checks
 from visavis.evaluation.generate import Generate, Voices
-from visavis.evaluation.metrics import clip_metrics, mean_metrics
+from visavis.evaluation.metrics import METRIC_NAME, clip_metrics, mean_metrics
 from visavis.motion_space import MotionSpace
 
 Floats = npt.NDArray[np.float32]
@@ -87,8 +87,9 @@ def _metrics(clips: list[Clip], mean_face: Floats, space: MotionSpace) -> dict[s
     out = {name: mean_metrics(table) for name, table in tables.items()}
     out["mean face"] = {}
     for group, channels in space.groups.items():
-        errors = [np.square(c.truth[:, list(channels)] - mean_face[list(channels)]).mean() for c in clips]
-        out["mean face"][f"mse_{group}"] = float(np.mean(errors))
+        live = [channel for channel in channels if channel not in space.eye_layer]
+        errors = [np.square(c.truth[:, live] - mean_face[live]).mean() for c in clips]
+        out["mean face"][f"mse_{METRIC_NAME.get(group, group)}"] = float(np.mean(errors))
     return out
 
 
