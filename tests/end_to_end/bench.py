@@ -92,10 +92,14 @@ class Bench:
         """What the receiver knows of a head."""
         return self.receiver.tracks[head]
 
-    def close(self) -> None:
-        """Stop the server, close everything."""
+    def halt(self) -> None:
+        """Stop the server's thread: what belongs to the server may be touched then."""
         self._stop.set()
         self._thread.join()
+
+    def close(self) -> None:
+        """Stop the server, close everything."""
+        self.halt()
         self.client.close()
         self.receiver.close()
         self.server.close()

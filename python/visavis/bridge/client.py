@@ -16,7 +16,7 @@ import zmq
 from numpy.typing import NDArray
 
 from visavis.bridge import wire
-from visavis.bridge.sockets import LARGEST_READ
+from visavis.bridge.sockets import LARGEST_READ, endpoint
 from visavis.errors import InvalidArgument, StateError
 
 TIMEOUT_S = 2.0
@@ -27,8 +27,8 @@ CLOCK_SAMPLES = 5
 class Client:
     """Control and input sockets of one server; use in a `with` block.  One thread at a time."""
 
-    def __init__(self, endpoint: str = "tcp://127.0.0.1:5570") -> None:
-        self.host, self.port = parse_endpoint(endpoint)
+    def __init__(self, address: str = "tcp://127.0.0.1:5570") -> None:
+        self.host, self.port = parse_endpoint(address)
         self._context = zmq.Context()
         self._control = self._socket(self.port + 1)
         self._input = self._socket(self.port + 2)
@@ -39,7 +39,8 @@ class Client:
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
         socket.maxmsgsize = LARGEST_READ
-        socket.connect(f"tcp://{self.host}:{port}")
+        socket.ipv6 = ":" in self.host
+        socket.connect(endpoint(self.host, port))
         return socket
 
     def request(self, name: str, timeout_s: float = TIMEOUT_S, **members: Any) -> dict[str, Any]:
@@ -135,10 +136,12 @@ class Client:
         self.close()
 
 
-def parse_endpoint(endpoint: str) -> tuple[str, int]:
-    """Host and motion port of `tcp://HOST:PORT`, `HOST:PORT`, `HOST` or `:PORT`.  Raises InvalidArgument."""
-    host, _, port = endpoint.removeprefix("tcp://").partition(":")
-    number = int(port) if port.isdecimal() else 5570 if not port else 0
+def parse_endpoint(address: str) -> tuple[str, int]:
+    """Host and motion port of `tcp://HOST:PORT`, `HOST:PORT`, `[::1]:PORT`, `HOST`, `:PORT`."""
+    text = address.removeprefix("tcp://")
+    bracketed, _, rest = text.partition("]")
+    host, colon, port = (bracketed[1:], *rest.partition(":")[1:]) if text.startswith("[") else text.partition(":")
+    number = int(port) if port.isdecimal() and port.isascii() else 5570 if not colon else 0
     if "/" in host or not 1 <= number <= 65_533:
-        raise InvalidArgument(f"endpoint {endpoint!r}: expected tcp://HOST:PORT such as tcp://127.0.0.1:5570")
+        raise InvalidArgument(f"endpoint {address!r}: expected tcp://HOST:PORT such as tcp://127.0.0.1:5570")
     return host or "127.0.0.1", number

@@ -98,6 +98,7 @@ def _describe(server: "BridgeServer", request: dict[str, Any], received_ns: int)
         "server_ns": received_ns,
         "counters": dict(server.counters),
         "heads": [head.describe() for head in heads],
+        **{name: report() for name, report in server.reports.items()},
     }
 
 

@@ -8,7 +8,7 @@ from types import TracebackType
 import zmq
 
 from visavis.bridge.client import Client, parse_endpoint
-from visavis.bridge.sockets import LARGEST_READ
+from visavis.bridge.sockets import LARGEST_READ, endpoint
 from visavis.bridge.track import Track
 from visavis.bridge.wire import Message, decode, topic
 from visavis.errors import InvalidArgument, StateError
@@ -21,8 +21,8 @@ CONNECT_TIMEOUT_S = 0.7
 class Receiver:
     """SUB socket on the motion port; use in a `with` block.  One thread at a time."""
 
-    def __init__(self, endpoint: str = "tcp://127.0.0.1:5570", head: str | None = None) -> None:
-        self.host, self.port = parse_endpoint(endpoint)
+    def __init__(self, address: str = "tcp://127.0.0.1:5570", head: str | None = None) -> None:
+        self.host, self.port = parse_endpoint(address)
         topics = [magic.encode() if head is None else topic(magic, head) for magic in MAGICS]
         self.tracks: dict[str, Track] = {}
         self.malformed = 0
@@ -30,6 +30,7 @@ class Receiver:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
+        self._socket.ipv6 = ":" in self.host
         self._socket.rcvhwm = RECEIVE_QUEUE
         self._socket.maxmsgsize = LARGEST_READ
         for magic in topics:
@@ -39,7 +40,7 @@ class Receiver:
     @property
     def endpoint(self) -> str:
         """Address of the motion socket."""
-        return f"tcp://{self.host}:{self.port}"
+        return endpoint(self.host, self.port)
 
     def measure_clock(self) -> None:
         """Ask the server for its clock, so that lags hold between machines.  Raises StateError without an answer."""
@@ -90,16 +91,16 @@ class Receiver:
         self.close()
 
 
-def why_nothing(endpoint: str) -> str:
+def why_nothing(address: str) -> str:
     """One sentence on why no motion arrives from there, and what to do."""
-    host, port = parse_endpoint(endpoint)
+    host, port = parse_endpoint(address)
     try:
         socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
     except OSError as error:
         reason = error.strerror or str(error) or "no answer"
         return f"nothing listens on {host}:{port} ({reason}): start `visavis serve`, or give its --endpoint"
     try:
-        with Client(endpoint) as client:
+        with Client(address) as client:
             heads = client.request("describe", timeout_s=CONNECT_TIMEOUT_S)["heads"]
     except StateError:
         return (

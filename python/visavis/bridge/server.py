@@ -9,11 +9,12 @@ and counted.
 """
 
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 
@@ -57,6 +58,9 @@ class BridgeServer:
         self.heads: dict[str, Head] = {}
         self.owned_heads: set[str] = set()  # these cannot be closed over the control socket
         self.feeders: list[Feeder] = []
+        self.taps: list[Callable[[bytes], None]] = []  # each sees what is published
+        self.deadlines: list[Callable[[], int]] = []  # each says when it wants the next tick, server's clock
+        self.reports: dict[str, Callable[[], Any]] = {}  # members of the control reply `describe`
         self.counters: Counter[str] = Counter()
         self._gate = InputGate(self.heads)
         self._epoch = 0
@@ -107,8 +111,16 @@ class BridgeServer:
 
     def step(self) -> None:
         """Wait a few milliseconds at most for something to come in, then `tick`."""
-        self._poller.poll(TICK_MS)
+        due_ns = min((deadline() for deadline in self.deadlines), default=1 << 62) - self.clock()
+        self._poller.poll(min(TICK_MS, max(0, -(-due_ns // 1_000_000))))
         self.tick()
+
+    def wake_for(self, socket: socket.socket, wake: bool = True) -> None:
+        """Let something that arrives on a socket of a feeder end the wait for the next tick, or no longer."""
+        if wake:
+            self._poller.register(socket, zmq.POLLIN)
+        else:
+            self._poller.unregister(socket)
 
     def tick(self) -> None:
         """Take what came in, let every head do what is due, publish.  Never waits."""
@@ -165,6 +177,8 @@ class BridgeServer:
 
     def _publish(self, message: bytes) -> None:
         self._sockets.motion.send(message, zmq.DONTWAIT)  # PUB never blocks: it drops for a subscriber that is slow
+        for tap in self.taps:
+            tap(message)
 
     def close(self) -> None:
         """Close the heads and the sockets."""

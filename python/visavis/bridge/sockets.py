@@ -45,7 +45,7 @@ class Ports:
     @property
     def endpoint(self) -> str:
         """The address of the motion socket, to connect to from this machine."""
-        return f"tcp://{LOOPBACK if self.bind == ANY_ADDRESS else self.bind}:{self.motion}"
+        return endpoint({ANY_ADDRESS: LOOPBACK, "::": "::1"}.get(self.bind, self.bind), self.motion)
 
 
 class ServerSockets:
@@ -80,6 +80,7 @@ class ServerSockets:
         try:
             for offset, socket in enumerate(sockets):
                 socket.linger = 0
+                socket.ipv6 = ":" in address
                 socket.sndhwm = PUBLISH_QUEUE if offset == 0 else INPUT_QUEUE
                 socket.rcvhwm = INPUT_QUEUE
                 socket.maxmsgsize = LARGEST_READ
@@ -103,26 +104,29 @@ class ServerSockets:
         self.close()
 
 
-def checked_address(bind: str, insecure: bool) -> str:
-    """The numeric address; raises InvalidArgument for names, and for addresses that others can reach."""
+def checked_address(bind: str, insecure: bool, what: str = "bind address") -> str:
+    """The numeric address, IPv4 or IPv6; raises InvalidArgument for names, and for addresses that others can reach."""
     text = {"localhost": LOOPBACK, "*": ANY_ADDRESS}.get(bind, bind)
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise InvalidArgument(f"bind address {bind!r}: expected a numeric address such as {LOOPBACK}") from None
-    if address.version != 4:
-        raise InvalidArgument(f"bind address {bind}: IPv6; expected an IPv4 address such as {LOOPBACK}")
+        raise InvalidArgument(f"{what} {bind!r}: expected a numeric address such as {LOOPBACK} or ::1") from None
     if not address.is_loopback and not insecure:
         raise InvalidArgument(
-            f"bind address {bind}: other machines could reach it, and connections are neither encrypted nor "
+            f"{what} {bind}: other machines could reach it, and what they send is neither encrypted nor "
             f"authenticated; use {LOOPBACK}, or --insecure in a network you trust"
         )
     return text
 
 
+def endpoint(address: str, port: int) -> str:
+    """The ZeroMQ endpoint of a numeric address."""
+    return f"tcp://[{address}]:{port}" if ":" in address else f"tcp://{address}:{port}"
+
+
 def _bind_port(socket: "zmq.Socket[bytes]", address: str, port: int) -> None:
     try:
-        socket.bind(f"tcp://{address}:{port}")
+        socket.bind(endpoint(address, port))
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
             raise StateError(

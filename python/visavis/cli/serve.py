@@ -19,7 +19,7 @@ def main(
         int,
         typer.Option(help="Motion port N; control is N+1, input N+2.  0: any three free ports.", min=0, max=65533),
     ] = 5570,
-    bind: Annotated[str, typer.Option(help="IPv4 address to listen on.")] = "127.0.0.1",
+    bind: Annotated[str, typer.Option(help="IPv4 or IPv6 address to listen on.")] = "127.0.0.1",
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow an address that other machines reach, without encryption.")
     ] = False,
@@ -29,24 +29,58 @@ def main(
         int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the heads opened here.", min=0)] = 0,
+    livelink_face: Annotated[
+        list[str] | None,
+        typer.Option(help="Send Live Link Face to [HEAD@]HOST:PORT (Unreal: 11111); may be repeated.", metavar="TO"),
+    ] = None,
+    vmc: Annotated[
+        list[str] | None,
+        typer.Option(help="Send VMC to [HEAD@]HOST:PORT (usually 39539); may be repeated.", metavar="TO"),
+    ] = None,
+    ifacialmocap: Annotated[
+        list[str] | None,
+        typer.Option(help="Send iFacialMocap to [HEAD@]HOST:PORT (usually 49983); may be repeated.", metavar="TO"),
+    ] = None,
+    rate: Annotated[
+        str, typer.Option(help="Frames a second of those: 24 to 60, 23.976, 29.97, 59.94.", metavar="HZ")
+    ] = "60",
+    vmc_names: Annotated[
+        str, typer.Option(help="How VMC weights are called: perfect-sync (JawOpen) or arkit (jawOpen).")
+    ] = "perfect-sync",
+    user_livelink: Annotated[
+        list[str] | None,
+        typer.Option(help="Take the player's face from a Live Link Face app, [HEAD@][ADDRESS:]PORT.", metavar="AT"),
+    ] = None,
+    user_vmc: Annotated[
+        list[str] | None,
+        typer.Option(help="Take the player's face from a VMC sender, [HEAD@][ADDRESS:]PORT.", metavar="AT"),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
     ] = None,
 ) -> None:
     """Run heads and publish their motion over ZeroMQ (docs/protocol.md), until Ctrl-C or SIGTERM.
 
-    Clients open more heads, send voices and cancel over the control and input ports.
+    Clients open more heads, send voices and cancel over the control and input ports.  Live Link Face, VMC and
+    iFacialMocap (docs/protocols.md) go out beside it, and the player's tracked face comes in.
     """
     import visavis
     from visavis.bridge.demo import DemoVoices
     from visavis.bridge.head import HeadOptions
+    from visavis.bridge.outside.setup import outside
     from visavis.bridge.server import BridgeServer
     from visavis.bridge.stopping import Stopping
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
     options = {} if steps is None else {"steps": steps}
     loaded = visavis.load(model, engine=engine, **options)
-    with Stopping(seconds) as stop, BridgeServer(loaded, bind, port, insecure=insecure) as server:
+    out = {"livelink-face": livelink_face, "vmc": vmc, "ifacialmocap": ifacialmocap}
+    faces = {"livelink": user_livelink, "vmc": user_vmc}
+    with (
+        Stopping(seconds) as stop,
+        BridgeServer(loaded, bind, port, insecure=insecure) as server,
+        outside(server, out, rate, vmc_names, faces, insecure) as addresses,
+    ):
         for name in head or ([] if demo else ["npc"]):
             server.open_head(name, HeadOptions(seed=seed))
         if demo:
@@ -59,4 +93,6 @@ def main(
             f"{'' if ports.motion == 5570 else f' --endpoint {ports.endpoint}'}`, stop with Ctrl-C.",
             flush=True,
         )
+        for line in addresses:
+            print(line, flush=True)
         server.run(stop)

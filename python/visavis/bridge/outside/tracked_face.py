@@ -1,0 +1,51 @@
+"""A tracker's frames, of any rate and jitter, as the session takes them: one frame for each 40 ms of its clock."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.constants import FRAME_NS
+
+LONGEST_GAP_NS = 200_000_000  # between two frames; beyond it the face was lost and is absent meanwhile
+RESTART_NS = 1_000_000_000  # a sender's clock that jumps further is a new one
+WINDOW_NS = 5_000_000_000
+
+
+@dataclass
+class SenderClock:
+    """Puts a sender's times on our clock: its own spacing, and the least delay that was seen in the last seconds."""
+
+    _least_ns: list[int] = field(default_factory=list)  # of arrival - sender's time: the last window's, this one's
+    _window_ns: int = 0
+
+    def at(self, sender_ns: int, arrived_ns: int) -> int:
+        """When a frame of that sender's time was seen, not later than it arrived."""
+        delay_ns = arrived_ns - sender_ns
+        if self._least_ns and abs(delay_ns - min(self._least_ns)) > RESTART_NS:
+            self._least_ns.clear()
+        if not self._least_ns or arrived_ns >= self._window_ns:
+            self._least_ns = [*self._least_ns[-1:], delay_ns]
+            self._window_ns = arrived_ns + WINDOW_NS
+        self._least_ns[-1] = min(self._least_ns[-1], delay_ns)
+        return sender_ns + min(self._least_ns)
+
+
+class TrackedFace:
+    """Resamples linearly.  `take` gives the frames that a new one completes."""
+
+    def __init__(self) -> None:
+        self._last: tuple[int, NDArray[np.float32]] | None = None
+
+    def take(self, time_ns: int, values: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]] | None:
+        """(session time, values (C,)) of each frame since the last one; None for one that is not newer than that."""
+        last, completed = self._last, list[tuple[int, NDArray[np.float32]]]()
+        if last is not None and last[0] - RESTART_NS < time_ns <= last[0]:
+            return None
+        self._last = (time_ns, values)
+        if last is None or not 0 < time_ns - last[0] <= LONGEST_GAP_NS:
+            return completed
+        for number in range(last[0] // FRAME_NS + 1, time_ns // FRAME_NS + 1):
+            share = np.float32((number * FRAME_NS - last[0]) / (time_ns - last[0]))
+            completed.append((number * FRAME_NS, last[1] + share * (values - last[1])))
+        return completed
