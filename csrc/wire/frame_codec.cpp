@@ -2,7 +2,6 @@
 #include "wire/frame_codec.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "text.h"
@@ -11,7 +10,9 @@
 namespace visavis::wire {
 namespace {
 
-constexpr std::array<std::string_view, kKinds> kMagics = {"VVM1", "VVA1", "VVC1", "VVD1", "VVU1", "VVG1", "VVT1"};
+constexpr std::string_view kMagics = VVW_MAGICS;
+constexpr std::size_t kMagicBytes = 4;
+static_assert(kMagics.size() == kKinds * kMagicBytes);
 
 template <class T>
 void put(std::byte* at, T value) noexcept {
@@ -66,21 +67,21 @@ Result check(const Header& header, std::size_t payload_bytes) noexcept {
 
 void put_header(const Header& header, std::byte* at) noexcept {
     std::memset(at, 0, kHeaderBytes);
-    std::memcpy(at, magic_of(header.kind).data(), 4);
-    std::memcpy(at + 4, header.head.view().data(), header.head.view().size());
-    put(at + 20, static_cast<std::uint16_t>(kHeaderBytes));
-    put(at + 22, header.flags);
-    put(at + 24, header.schema_hash);
-    put(at + 32, header.sequence);
-    put(at + 40, header.frame);
-    put(at + 48, header.presentation_ns);
-    put(at + 56, header.publish_ns);
-    put(at + 64, header.epoch);
-    put(at + 68, header.state);
-    put(at + 70, header.channels);
-    put(at + 72, static_cast<std::uint8_t>(header.dtype));
-    put(at + 73, header.revision);
-    put(at + 76, header.rate);
+    std::memcpy(at + VVW_AT_MAGIC, magic_of(header.kind).data(), kMagicBytes);
+    std::memcpy(at + VVW_AT_HEAD, header.head.view().data(), header.head.view().size());
+    put(at + VVW_AT_HEADER_SIZE, static_cast<std::uint16_t>(kHeaderBytes));
+    put(at + VVW_AT_FLAGS, header.flags);
+    put(at + VVW_AT_SCHEMA_HASH, header.schema_hash);
+    put(at + VVW_AT_SEQUENCE, header.sequence);
+    put(at + VVW_AT_FRAME, header.frame);
+    put(at + VVW_AT_PRESENTATION, header.presentation_ns);
+    put(at + VVW_AT_PUBLISH, header.publish_ns);
+    put(at + VVW_AT_EPOCH, header.epoch);
+    put(at + VVW_AT_STATE, header.state);
+    put(at + VVW_AT_CHANNELS, header.channels);
+    put(at + VVW_AT_DTYPE, static_cast<std::uint8_t>(header.dtype));
+    put(at + VVW_AT_REVISION, header.revision);
+    put(at + VVW_AT_RATE, header.rate);
 }
 
 // Checks what both encoders share and writes the header.
@@ -171,39 +172,43 @@ Result decode(std::span<const std::byte> packet, Message& message) noexcept {
     if (packet.size() > kMaxMessageBytes) return Result::kTooLong;
     const std::byte* at = packet.data();
     Header& header = message.header;
-    if (!kind_of(as_text(packet.first(4)), header.kind)) return Result::kMagic;
-    if (!read_head(as_text(packet.subspan(4, kHeadBytes)), header.head)) return Result::kHead;
-    const std::size_t header_bytes = get<std::uint16_t>(at + 20);
+    if (!kind_of(as_text(packet.first(kMagicBytes)), header.kind)) return Result::kMagic;
+    if (!read_head(as_text(packet.subspan(VVW_AT_HEAD, kHeadBytes)), header.head)) return Result::kHead;
+    const std::size_t header_bytes = get<std::uint16_t>(at + VVW_AT_HEADER_SIZE);
     if (header_bytes < kHeaderBytes || header_bytes % 4 != 0 || header_bytes > packet.size()) {
         return Result::kHeaderSize;
     }
-    header.flags = get<std::uint16_t>(at + 22);
-    header.schema_hash = get<std::uint64_t>(at + 24);
-    header.sequence = get<std::uint64_t>(at + 32);
-    header.frame = get<std::int64_t>(at + 40);
-    header.presentation_ns = get<std::int64_t>(at + 48);
-    header.publish_ns = get<std::int64_t>(at + 56);
-    header.epoch = get<std::uint32_t>(at + 64);
-    header.state = get<std::uint16_t>(at + 68);
-    header.channels = get<std::uint16_t>(at + 70);
-    const auto dtype = get<std::uint8_t>(at + 72);
+    header.flags = get<std::uint16_t>(at + VVW_AT_FLAGS);
+    header.schema_hash = get<std::uint64_t>(at + VVW_AT_SCHEMA_HASH);
+    header.sequence = get<std::uint64_t>(at + VVW_AT_SEQUENCE);
+    header.frame = get<std::int64_t>(at + VVW_AT_FRAME);
+    header.presentation_ns = get<std::int64_t>(at + VVW_AT_PRESENTATION);
+    header.publish_ns = get<std::int64_t>(at + VVW_AT_PUBLISH);
+    header.epoch = get<std::uint32_t>(at + VVW_AT_EPOCH);
+    header.state = get<std::uint16_t>(at + VVW_AT_STATE);
+    header.channels = get<std::uint16_t>(at + VVW_AT_CHANNELS);
+    const auto dtype = get<std::uint8_t>(at + VVW_AT_DTYPE);
     if (dtype > static_cast<std::uint8_t>(Dtype::kJson)) return Result::kDtype;
     header.dtype = static_cast<Dtype>(dtype);
-    header.revision = get<std::uint8_t>(at + 73);
-    header.rate = get<std::uint32_t>(at + 76);
+    header.revision = get<std::uint8_t>(at + VVW_AT_REVISION);
+    header.rate = get<std::uint32_t>(at + VVW_AT_RATE);
     message.payload = packet.subspan(header_bytes);
     if (const Result result = check(header, message.payload.size()); result != Result::kOk) return result;
     if (header.dtype == Dtype::kJson && !is_utf8(as_text(message.payload))) return Result::kPayload;
     return header.dtype == Dtype::kF32 && !all_finite(message.payload) ? Result::kNotFinite : Result::kOk;
 }
 
-std::string_view magic_of(Kind kind) noexcept { return kMagics[static_cast<std::size_t>(kind)]; }
+std::string_view magic_of(Kind kind) noexcept {
+    return kMagics.substr(static_cast<std::size_t>(kind) * kMagicBytes, kMagicBytes);
+}
 
 bool kind_of(std::string_view magic, Kind& kind) noexcept {
-    const auto found = std::find(kMagics.begin(), kMagics.end(), magic);
-    if (found == kMagics.end()) return false;
-    kind = static_cast<Kind>(found - kMagics.begin());
-    return true;
+    for (int i = 0; i < kKinds; ++i) {
+        if (magic_of(static_cast<Kind>(i)) != magic) continue;
+        kind = static_cast<Kind>(i);
+        return true;
+    }
+    return false;
 }
 
 std::uint64_t schema_hash(std::span<const std::string> names, std::span<const std::string> units) noexcept {

@@ -10,38 +10,40 @@
 #include <string>
 #include <string_view>
 
+#include "wire/layout.h"
+
 namespace visavis::wire {
 
-inline constexpr std::size_t kHeaderBytes = 80;
-inline constexpr std::size_t kMaxMessageBytes = 65536;
-inline constexpr std::size_t kHeadBytes = 16;
-inline constexpr std::size_t kTopicBytes = 20;  // magic and head id: what a SUB socket subscribes to
-inline constexpr std::uint32_t kMinAudioRate = 4000;
-inline constexpr std::uint32_t kMaxAudioRate = 384000;
+inline constexpr std::size_t kHeaderBytes = VVW_HEADER_BYTES;
+inline constexpr std::size_t kMaxMessageBytes = VVW_MAX_MESSAGE_BYTES;
+inline constexpr std::size_t kHeadBytes = VVW_HEAD_BYTES;
+inline constexpr std::size_t kTopicBytes = VVW_TOPIC_BYTES;
+inline constexpr std::uint32_t kMinAudioRate = VVW_MIN_AUDIO_RATE;
+inline constexpr std::uint32_t kMaxAudioRate = VVW_MAX_AUDIO_RATE;
 
 enum class Kind : std::uint8_t {
-    kMotion,      // VVM1
-    kAgentAudio,  // VVA1
-    kCut,         // VVC1
-    kDescribe,    // VVD1
-    kUserInput,   // VVU1, the user's voice to the server
-    kAgentInput,  // VVG1, the agent's voice to the server
-    kFaceInput,   // VVT1, the user's tracked face to the server
+    kMotion = VVW_MOTION,           // VVM1
+    kAgentAudio = VVW_AGENT_AUDIO,  // VVA1
+    kCut = VVW_CUT,                 // VVC1
+    kDescribe = VVW_DESCRIBE,       // VVD1
+    kUserInput = VVW_USER_INPUT,    // VVU1, the user's voice to the server
+    kAgentInput = VVW_AGENT_INPUT,  // VVG1, the agent's voice to the server
+    kFaceInput = VVW_FACE_INPUT,    // VVT1, the user's tracked face to the server
 };
-inline constexpr int kKinds = 7;
+inline constexpr int kKinds = VVW_KINDS;
 
 enum class Dtype : std::uint8_t {
-    kNone = 0,
-    kF32 = 1,
-    kNorm16 = 2,  // unorm16 for weights, snorm16 over -pi..pi for angles
-    kS16 = 3,     // PCM
-    kJson = 4,
+    kNone = VVW_NONE,
+    kF32 = VVW_F32,
+    kNorm16 = VVW_NORM16,  // unorm16 for weights, snorm16 over -pi..pi for angles
+    kS16 = VVW_S16,        // PCM
+    kJson = VVW_JSON,
 };
 
 enum class Unit : std::uint8_t { kWeight, kAngle };  // "1", "rad"
 
-inline constexpr std::uint16_t kFlagTimed = 1;
-inline constexpr std::uint16_t kFlagEnd = 2;
+inline constexpr std::uint16_t kFlagTimed = VVW_TIMED;
+inline constexpr std::uint16_t kFlagEnd = VVW_END;
 
 enum class Result : std::uint8_t {
     kOk,
