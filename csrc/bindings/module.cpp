@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module) {
     visavis::bindings::register_wire(module);
     visavis::bindings::register_session(module);
     visavis::bindings::register_rig(module);
+    visavis::bindings::register_picture(module);
 }

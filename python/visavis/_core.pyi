@@ -127,6 +127,25 @@ class Retarget:
     @property
     def n_factorisations(self) -> int: ...
 
+# picture.cpp
+class Painter:
+    def __init__(self, width: int, height: int, samples: int, materials: Sequence[dict[str, Any]]) -> None: ...
+    def paint(
+        self,
+        surfaces: Sequence[
+            tuple[
+                int,
+                npt.NDArray[np.float32],
+                npt.NDArray[np.float32],
+                npt.NDArray[np.float32],
+                npt.NDArray[np.uint32],
+            ]
+        ],
+        eye: tuple[float, float, float],
+        target: tuple[float, float, float],
+        field_of_view: float,
+    ) -> npt.NDArray[np.uint8]: ...
+
 # wire.cpp
 class wire:  # noqa: N801  (a submodule)
     FLAG_TIMED: int

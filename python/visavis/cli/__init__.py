@@ -24,6 +24,7 @@ VERBS: tuple[str, ...] = (
     "doctor",
     "rig",
     "retarget",
+    "head",
     "corpus",
     "train",
     "evaluate",
