@@ -17,7 +17,7 @@ from visavis.constants import FRAME_NS, SAMPLES_PER_FRAME
 from visavis.errors import Error
 
 REQUIRED = ("numpy", "pyzmq", "soundfile", "typer", "rich")
-EXTRAS = {"matplotlib": "plot", "torch": "train", "transformers": "train", "tensorboard": "train"}
+EXTRAS = {"matplotlib": "plot", "aiohttp": "viewer", "torch": "train", "transformers": "train", "tensorboard": "train"}
 ENGINES = ("cpu", "torch")
 LATER_ENGINES = ("cuda", "onnx", "tensorrt")
 TIMED_TURNS = 5

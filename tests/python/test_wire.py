@@ -1,23 +1,19 @@
 """Wire protocol v1: golden bytes, the C++ codec against the plain Python one, and what both must refuse."""
 
-import json
 import math
 import random
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from wire_mutations import GOLDEN, MALFORMED, mutated
 
 from visavis import _core
 from visavis.bridge import wire
 from visavis.errors import InvalidArgument
 from visavis.motion_space import ARKIT55, FLAME56
 
-DATA = Path(__file__).parents[1] / "data" / "wire"
-GOLDEN = [entry for name in ("outputs", "inputs") for entry in json.loads((DATA / f"{name}.json").read_text("utf-8"))]
-MALFORMED = json.loads((DATA / "malformed.json").read_text("utf-8"))
 NUMBERS = ("flags", "sequence", "frame", "presentation_ns", "publish_ns", "epoch", "state", "channels", "rate")
 
 
@@ -200,32 +196,6 @@ def test_descriptions_that_are_no_objects_are_refused() -> None:
 def test_topics_are_the_first_bytes_of_messages() -> None:
     packet = _core.wire.encode("VVM1", "Zoë", [0.0], rate=25)
     assert packet.startswith(wire.topic("VVM1", "Zoë")) and len(wire.topic("VVM1", "Zoë")) == 20
-
-
-def mutated(rng: random.Random, packet: bytes) -> bytes:
-    raw = bytearray(packet)
-    for _ in range(rng.randrange(1, 3)):
-        how = rng.choices(range(4), (6, 6, 1, 1))[0]
-        if how == 0 and raw:
-            raw[rng.randrange(len(raw))] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
-        elif how == 1 and len(raw) >= 80:
-            at, layout, values = rng.choice(FIELDS)
-            struct.pack_into(layout, raw, at, rng.choice(values))
-        elif how == 2:
-            del raw[rng.randrange(len(raw) + 1) :]
-        else:
-            raw += rng.randbytes(rng.randrange(1, 9))
-    return bytes(raw)
-
-
-FIELDS = (
-    (0, "<4s", (b"VVM1", b"VVA1", b"VVC1", b"VVD1", b"VVU1", b"VVG1", b"VVT1")),
-    (20, "<H", (0, 79, 80, 84, 88, 65_535)),
-    (22, "<H", (0, 1, 2, 3)),
-    (70, "<H", (0, 1, 2, 55, 65_535)),
-    (72, "<B", (0, 1, 2, 3, 4, 5, 255)),
-    (76, "<I", (0, 25, 3_999, 4_000, 16_000, 384_001)),
-)
 
 
 def test_both_decoders_agree_on_20000_mutated_messages() -> None:

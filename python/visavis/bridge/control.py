@@ -1,7 +1,7 @@
 """The control socket's requests: JSON in, JSON out, by section 6 of the protocol.  Nothing here raises."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from visavis import __version__
@@ -23,8 +23,8 @@ class Refused(Exception):
         self.code = code
 
 
-def answer(server: "BridgeServer", payload: bytes) -> bytes:
-    """The one reply to one request."""
+def answer(server: "BridgeServer", payload: bytes, allowed: Collection[str] | None = None) -> bytes:
+    """The one reply to one request; `allowed` limits what may be asked for."""
     received_ns = server.clock()
     id_: Any = None
     try:
@@ -36,6 +36,8 @@ def answer(server: "BridgeServer", payload: bytes) -> bytes:
         name = request.get("request")
         if not isinstance(name, str) or name not in HANDLERS:
             raise Refused("unknown_request", f"request is {name!r}; expected one of {', '.join(HANDLERS)}")
+        if allowed is not None and name not in allowed:
+            raise Refused("unsupported", f"{name} is not for this connection; expected one of {', '.join(allowed)}")
         reply = {"ok": True, "id": id_, "reply": name, **HANDLERS[name](server, request, received_ns)}
     except Refused as refused:
         reply = _refusal(id_, refused.code, str(refused))

@@ -153,9 +153,12 @@ class BridgeServer:
 
     def _take_inputs(self) -> None:
         for envelope, payload in self._received(self._sockets.input):
-            reason = self._gate.take(envelope, payload)
-            if reason is None:
-                continue
+            self.take_input(envelope, payload)
+
+    def take_input(self, envelope: list[bytes], payload: bytes) -> None:
+        """One input message of a sender, as from the input socket: pushed into its head, or dropped and counted."""
+        reason = self._gate.take(envelope, payload)
+        if reason is not None:
             self.counters["dropped_inputs"] += 1
             if self.counters["dropped_inputs"] == 1:
                 log.warning("input dropped: %s (later ones are only counted)", reason)

@@ -55,6 +55,16 @@ def main(
         list[str] | None,
         typer.Option(help="Take the player's face from a VMC sender, [HEAD@][ADDRESS:]PORT.", metavar="AT"),
     ] = None,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            help="Serve browsers on [ADDRESS:]PORT: a page, and a WebSocket.", metavar="AT", show_default="no"
+        ),
+    ] = None,
+    web_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Let pages of this origin connect too, such as https://example.org.", metavar="ORIGIN"),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
     ] = None,
@@ -70,6 +80,7 @@ def main(
     from visavis.bridge.outside.setup import outside
     from visavis.bridge.server import BridgeServer
     from visavis.bridge.stopping import Stopping
+    from visavis.bridge.web import serve_web
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
     options = {} if steps is None else {"steps": steps}
@@ -80,6 +91,7 @@ def main(
         Stopping(seconds) as stop,
         BridgeServer(loaded, bind, port, insecure=insecure) as server,
         outside(server, out, rate, vmc_names, faces, insecure) as addresses,
+        serve_web(server, web, web_origin or (), insecure) as pages,
     ):
         for name in head or ([] if demo else ["npc"]):
             server.open_head(name, HeadOptions(seed=seed))
@@ -93,6 +105,6 @@ def main(
             f"{'' if ports.motion == 5570 else f' --endpoint {ports.endpoint}'}`, stop with Ctrl-C.",
             flush=True,
         )
-        for line in addresses:
+        for line in addresses + pages:
             print(line, flush=True)
         server.run(stop)
