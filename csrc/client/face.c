@@ -5,7 +5,7 @@
 
 #define MS INT64_C(1000000)
 static const int64_t kBridgeNs = 200 * MS;   /* gaps up to this are interpolated */
-static const int64_t kApproachNs = 120 * MS; /* behind longer ones, ease to the next frame within this */
+static const int64_t kApproachNs = 300 * MS; /* behind longer ones, ease to the next frame within this */
 static const int64_t kFadeNs = 200 * MS;
 
 static float smooth(int64_t part, int64_t whole) {

@@ -2,17 +2,11 @@
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from client_server import FRAME_NS, FakeHead, Publisher
-from native_client import CONNECTED, NEUTRAL, NativeClient, build, load
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ctypes.CDLL]:
-    yield load(build(tmp_path_factory.mktemp("client"), "-DVISAVIS_CURVE=OFF"))
+from native_client import CONNECTED, NEUTRAL, NativeClient
 
 
 def wait(condition: Callable[[], bool], seconds: float = 5.0) -> float:
@@ -24,9 +18,9 @@ def wait(condition: Callable[[], bool], seconds: float = 5.0) -> float:
     return time.monotonic() - start
 
 
-def test_a_head_is_followed_live(library: ctypes.CDLL) -> None:
+def test_a_head_is_followed_live(client_library: ctypes.CDLL) -> None:
     head = FakeHead()
-    with Publisher() as publisher, NativeClient(library, publisher.endpoint) as client:
+    with Publisher() as publisher, NativeClient(client_library, publisher.endpoint) as client:
         npc, other = client.follow("npc"), client.follow("other")
         assert (npc, other, client.follow("npc")) == (0, 1, 0)
         wait(lambda: client.stats().connection == CONNECTED)
@@ -52,8 +46,8 @@ def test_a_head_is_followed_live(library: ctypes.CDLL) -> None:
         assert client.sample(other).state & NEUTRAL
 
 
-def test_the_status_says_why_nothing_moves(library: ctypes.CDLL, tmp_path: Path) -> None:
-    with NativeClient(library, "127.0.0.1:1") as client:
+def test_the_status_says_why_nothing_moves(client_library: ctypes.CDLL) -> None:
+    with NativeClient(client_library, "127.0.0.1:1") as client:
         npc = client.follow("npc")
         wait(lambda: "nothing listens there" in client.status(npc))
         assert "visavis serve" in client.status() and client.sample(npc).state & NEUTRAL

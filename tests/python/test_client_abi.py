@@ -4,37 +4,32 @@ import ctypes
 from pathlib import Path
 
 import pytest
-from native_client import STRUCTS, NativeClient, build, load, run
+from native_client import STRUCTS, NativeClient, load, run
 
 ROOT = Path(__file__).parents[2]
 HEADER = ROOT / "csrc" / "include" / "visavis" / "client.h"
 FLAGS = ("-Wall", "-Wextra", "-Wshadow", "-Wpedantic", "-Werror", f"-I{ROOT / 'csrc'}", f"-I{HEADER.parents[1]}")
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("client"), "-DVISAVIS_CURVE=OFF")
-
-
-def test_only_the_abi_is_exported(path: Path) -> None:
-    exported = {line.split()[-1] for line in run("nm", "-D", "--defined-only", path).splitlines()}
+def test_only_the_abi_is_exported(client_path: Path) -> None:
+    exported = {line.split()[-1] for line in run("nm", "-D", "--defined-only", client_path).splitlines()}
     declared = {word.split("(")[0].lstrip("*") for line in HEADER.read_text("utf-8").splitlines()
                 for word in line.split()[:4] if line.startswith("VVC_API") and "(" in word}  # fmt: skip
     assert declared == exported and all(name.startswith("vvc_") for name in exported)
-    assert sorted(exported) == load(path).calls
+    assert sorted(exported) == load(client_path).calls
 
 
-def test_structs_are_as_a_binding_declares_them(path: Path) -> None:
-    library = load(path)
+def test_structs_are_as_a_binding_declares_them(client_path: Path) -> None:
+    library = load(client_path)
     assert [library.vvc_struct_size(i) for i in range(6)] == [*map(ctypes.sizeof, STRUCTS), 0]
     assert library.vvc_abi_matches(1 << 16) and not library.vvc_abi_matches(2 << 16 | 1)
     assert not library.vvc_abi_matches(1 << 16 | 9)
 
 
-def test_shapes_are_in_the_order_of_arkit55(path: Path) -> None:
+def test_shapes_are_in_the_order_of_arkit55(client_path: Path) -> None:
     from visavis.motion_space import ARKIT55
 
-    library = load(path)
+    library = load(client_path)
     assert [library.vvc_shape_name(i).decode() for i in range(52)] == list(ARKIT55.channels[:52])
     assert library.vvc_shape_name(52) is None
 
@@ -62,13 +57,13 @@ def test_it_is_c99_and_the_header_is_cpp_too(defines: tuple[str, ...], tmp_path:
         ("host", {"server_key": b"x" * 40}, "no CURVE"),
     ],
 )
-def test_what_cannot_be_opened_is_said(path: Path, endpoint: str, options: dict[str, int], message: str) -> None:
+def test_what_cannot_be_opened_is_said(client_path: Path, endpoint: str, options: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        NativeClient(load(path), endpoint, **options)
+        NativeClient(load(client_path), endpoint, **options)
 
 
-def test_arguments_are_checked(path: Path) -> None:
-    library = load(path)
+def test_arguments_are_checked(client_path: Path) -> None:
+    library = load(client_path)
     with NativeClient(library, flags=1) as client:
         for name in ("", "seventeen-bytes-x", "tab\t"):
             assert client.follow(name) == -1
