@@ -260,21 +260,25 @@ static void take_clock(vvc_client* client, vvi_json reply, int64_t now_ns) {
     vvi_store64(&client->clock_offset_ns, client->pings[best].offset_ns);
 }
 
-static void take_description(vvc_client* client, vvi_json reply) {
-    vvi_json heads, description, name, hash;
+static void take_description(vvc_client* client, vvi_json reply, int64_t now_ns) {
+    vvi_json heads, description, name, running;
     const char* cursor = NULL;
     if (!vvi_json_member(reply, "heads", &heads)) return;
     while (vvi_json_next(heads, &cursor, &description)) {
         char text[VVW_HEAD_BYTES + 1] = "";
         int64_t epoch, server_ns, session_ns;
-        if (!vvi_json_member(description, "head", &name) || !vvi_json_string(name, text, sizeof(text))) continue;
+        if (!vvi_json_member(description, "head", &name) || !vvi_json_string(name, text, sizeof(text)) ||
+            !vvi_head_name_ok(text)) {
+            continue;
+        }
+        vvi_note_head(client, text, now_ns);
         for (int i = 0; i < VVI_MAX_HEADS; ++i) {
             vvi_head* head = vvi_head_at(client, i);
             if (head == NULL) break;
             if (strcmp(head->name, text) != 0 || !vvi_load32(&head->followed)) continue;
             if (member_integer(description, "epoch", &epoch) && member_integer(description, "server_ns", &server_ns) &&
                 member_integer(description, "session_ns", &session_ns) &&
-                vvi_json_member(description, "running", &hash) && vvi_json_true(hash)) {
+                vvi_json_member(description, "running", &running) && vvi_json_true(running)) {
                 vvi_head_clock(head, (uint32_t)epoch, server_ns, session_ns);
             }
         }
@@ -289,7 +293,7 @@ void vvi_control_reply(vvc_client* client, const uint8_t* bytes, size_t n_bytes,
     if (id == 0) {
         take_clock(client, text, now_ns);
     } else if (id == -1) {
-        take_description(client, text);
+        take_description(client, text, now_ns);
     } else if (id > 0) {
         char reason[VVI_LINE_BYTES] = "";
         vvi_reply* reply = &client->replies[id % VVI_REPLIES];

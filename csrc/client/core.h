@@ -93,7 +93,8 @@ void vvi_link_lost(vvc_client* client, int link, const char* why, int64_t now_ns
 int vvi_link_read(vvc_client* client, int link, int64_t now_ns); /* takes what is in the link's buffer; 0: broken */
 int vvi_link_turn(vvc_client* client, int link, int64_t now_ns); /* timers, subscriptions, what waits; 0: broken */
 void vvi_take_message(vvc_client* client, const uint8_t* bytes, size_t n_bytes, int64_t now_ns);
-void vvi_run(void* client); /* the thread */
+void vvi_note_head(vvc_client* client, const char* name, int64_t now_ns); /* the server has a head of that name */
+void vvi_run(void* client);                                               /* the thread */
 
 /* control.c */
 void vvi_control_opened(vvc_client* client);

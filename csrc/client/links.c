@@ -22,6 +22,7 @@ void vvi_link_begin(vvc_client* client, int index, int64_t now_ns) {
 
 void vvi_link_lost(vvc_client* client, int index, const char* why, int64_t now_ns) {
     vvi_link* link = &client->links[index];
+    const int was_connected = link->state == VVC_CONNECTED;
     vvi_zmtp_end(&link->zmtp);
     link->connecting = 0;
     link->retry_ns = now_ns + kRetryNs;
@@ -34,7 +35,7 @@ void vvi_link_lost(vvc_client* client, int index, const char* why, int64_t now_n
         vvi_say(client, VVC_LOG_WARNING, "no connection to %s: %s; trying on", client->endpoint, why);
     }
     link->told = 1;
-    if (index == VVC_LINK_CONTROL) vvi_control_lost(client);
+    if (index == VVC_LINK_CONTROL && was_connected) vvi_control_lost(client);
 }
 
 static void opened(vvc_client* client, int index) {
@@ -78,7 +79,7 @@ static void subscribe_heads(vvc_client* client) {
     }
 }
 
-static void note_known(vvc_client* client, const char* name, int64_t now_ns) {
+void vvi_note_head(vvc_client* client, const char* name, int64_t now_ns) {
     int at = 0;
     while (at < client->n_known && strcmp(client->known[at], name) != 0) ++at;
     if (at < client->n_known) {
@@ -109,7 +110,7 @@ void vvi_take_message(vvc_client* client, const uint8_t* bytes, size_t n_bytes, 
         vvi_count(&client->malformed, 1);
         return;
     }
-    if (message.kind == VVW_DESCRIBE) note_known(client, message.head, now_ns);
+    if (message.kind == VVW_DESCRIBE) vvi_note_head(client, message.head, now_ns);
     for (int i = 0; i < VVI_MAX_HEADS; ++i) {
         vvi_head* head = vvi_head_at(client, i);
         if (head == NULL) return;

@@ -86,8 +86,8 @@ class Simulation:
                 self._read(audio_ns, late_ns=self._random.uniform(0, 3) * MS)
                 audio_ns += block_ns
             frame = self.client.sample(self.head, at_ns)
-            yield Shown(round(now_ns), frame.session_ns - self._session_zero_ns, self._heard(at_ns), frame.state,
-                        frame.shapes[17], frame.yaw)  # fmt: skip
+            true_ns = self._session_zero_ns + round(now_ns)
+            yield Shown(true_ns, frame.session_ns, self._heard(at_ns), frame.state, frame.shapes[17], frame.yaw)
         self._begun_ns += round(seconds * S)
         self._session_zero_ns += round(seconds * S)
 
@@ -101,7 +101,7 @@ class Simulation:
         if not self._blocks:
             return None
         due_ns, session_ns = self._blocks[-1]
-        return round(session_ns + (at_ns - due_ns)) - self._session_zero_ns
+        return round(session_ns + (at_ns - due_ns))
 
     def _deliveries(self, length_ns: int) -> Iterator[tuple[int, bytes]]:
         """(arrival on the server's clock, message) in the order of arrival."""
