@@ -204,6 +204,7 @@ py::object config(const CpuEngine& engine) {
     add_choice("sampler", c.sampler);
     add("steps", c.steps);
     add("noise_coherence", c.noise_coherence);
+    add("lip_noise", c.lip_noise);
     add_choice("eyes", c.eyes);
     return py::module_::import("visavis.model.config").attr("ModelConfig").attr("from_dict")(fields);
 }

@@ -39,7 +39,7 @@ struct TurnInput {
     std::span<const float> noise;  // (1+steps)*F*C, x_T first; empty: Philox noise from seed and turn
     std::uint64_t seed = 0;
     std::int64_t turn = -1;  // index of the turn in its session, for the noise counter; -1: the slot's own count
-    float temperature = 1;   // scales the step noise, never x_T
+    float temperature = 1;   // scales the step noise (ancestral) or x_T (dpm2m)
     float guidance = 1;      // 1: no guidance
     int steps = 0;           // 0: the engine's default
 };

@@ -60,6 +60,9 @@ void check_sizes(const ModelConfig& c) {
     if (!(c.noise_coherence >= 0 && c.noise_coherence < 1)) {
         refuse("noise_coherence is " + std::to_string(c.noise_coherence) + "; expected 0 <= r < 1");
     }
+    if (!(c.lip_noise >= 0 && c.lip_noise <= 1)) {
+        refuse("lip_noise is " + std::to_string(c.lip_noise) + "; expected 0 to 1");
+    }
 }
 
 void check_combinations(const ModelConfig& c) {
@@ -73,6 +76,9 @@ void check_combinations(const ModelConfig& c) {
     if (c.denoise_target == DenoiseTarget::kResidual &&
         (c.denoise_unit != DenoiseUnit::kTurn || c.head_context_frames < 1)) {
         refuse("denoise_target residual needs denoise_unit turn and at least 1 of head_context_frames");
+    }
+    if (c.lip_noise != 1 && c.denoise_target != DenoiseTarget::kResidual) {
+        refuse("lip_noise is " + std::to_string(c.lip_noise) + "; expected 1 without denoise_target residual");
     }
     const std::int64_t history = std::int64_t{2} * c.context_turns * c.tokens_per_turn() * c.width;
     if (history > kMaxHistoryValues / c.depth) {

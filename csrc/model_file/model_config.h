@@ -67,6 +67,7 @@ struct ModelConfig {
     Sampler sampler = Sampler::kAncestral;
     int steps = 0;
     double noise_coherence = 0;  // r in [0, 1)
+    double lip_noise = 1;        // in [0, 1], scale of the noise where the residual gain is 0
     Eyes eyes = Eyes::kLayer;
 
     // Not fields of the Python class: they stand in the file beside them.

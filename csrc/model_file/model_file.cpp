@@ -85,6 +85,7 @@ ModelConfig read_config(const Fields& fields) {
     c.sampler = sampler_from_name(fields.text("sampler"));
     c.steps = fields.integer("steps");
     c.noise_coherence = fields.number("noise_coherence");
+    c.lip_noise = fields.number("lip_noise");
     c.eyes = eyes_from_name(fields.text("eyes"));
     c.layout_kind = fields.integers("layout_kind");
     c.layout_frame = fields.integers("layout_frame");

@@ -26,7 +26,7 @@ enum class Voices { kBoth = 0, kAgent = 1, kUser = 2 };
 
 struct SessionConfig {
     std::uint64_t seed = 0;
-    float temperature = 1;  // scales the step noise; 0 to 10
+    float temperature = 1;  // scales the noise (engine.h); 0 to 10
     float guidance = 1;     // 1: none; 0 to 10
     int steps = 0;          // denoising steps; 0: the engine's default
     AgentAudio agent_audio = AgentAudio::kAhead;

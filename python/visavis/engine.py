@@ -40,7 +40,7 @@ class TurnInput:
     user_motion_present: npt.NDArray[np.bool_] | None = None  # (F,) False: that frame is absent; None: all are there
     noise: FloatArray | None = None  # (1 + steps, F, C), x_T first; None: Philox noise from seed and turn
     seed: int = 0
-    temperature: float = 1.0  # scales the step noise, never x_T
+    temperature: float = 1.0  # scales the step noise (ancestral) or x_T (dpm2m)
     guidance: float = 1.0  # 1: no guidance
     turn: int | None = None  # index of the turn in its session, for the noise; None: the slot's own count
     steps: int | None = None  # denoising steps; None: the engine's default

@@ -30,6 +30,8 @@ def write_model(path: Path, config: ModelConfig) -> Path:
     residual = rng.uniform(0.05, 0.3, (config.turn_frames, C)) if config.denoise_target == "residual" else None
     mean, std = rng.normal(0, 0.1, C), rng.uniform(0.05, 0.3, C)
     kept = None if residual is None else rng.uniform(0, 1, residual.shape)
+    if kept is not None:
+        kept[:, ::3] = 0  # channels that start every turn from nothing, as the lips do
     model = randomised(Timar(config, Normalisation(mean, std, weight, residual, kept)))
     gain = 0.05 if config.denoise_target == "residual" else 0.25
     with torch.no_grad():

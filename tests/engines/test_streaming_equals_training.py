@@ -63,7 +63,7 @@ def in_one_pass(model: Timar, batch: TurnBatch, noise: np.ndarray) -> tuple[torc
     condition = model.diffloss.net.cond_embed(model.head_condition(z, own).reshape(-1, model.config.condition_width))
     rows = torch.from_numpy(noise).reshape(1 + STEPS, len(condition), -1)
     drawn = sample(
-        lambda x, t: model.diffloss.predict(x, t, condition), rows, "ancestral", STEPS, mask=model.diffloss.mask
+        lambda x, t: model.diffloss.predict(x, t, condition), rows, "ancestral", STEPS, noise_scale=model.noise_scale()
     )
     before = own[:, F - 1 : -1 : F]  # (1, n, C), the last own frame before each turn
     return z[0], model.denormalise(model.motion_of(drawn, before)).reshape(-1, C)

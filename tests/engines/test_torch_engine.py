@@ -73,18 +73,34 @@ def test_noise_comes_from_the_seed_and_the_turn() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "dpm2m"])
-def test_temperature_scales_the_step_noise_alone(sampler: str) -> None:
+def test_temperature_scales_the_step_noise_or_where_there_is_none_the_first(sampler: str) -> None:
     it = engine(sampler=sampler)
     noise = np.random.default_rng(0).standard_normal((6, F, C)).astype(np.float32)
-    still = noise.copy()
-    still[1:] = 0
+    still, half = noise.copy(), noise.copy()
+    scaled = slice(1, None) if sampler == "ancestral" else slice(0, 1)
+    still[scaled] = 0
+    half[scaled] *= 0.5
 
     def motion(noise: np.ndarray, temperature: float) -> np.ndarray:
         return one(it, it.open(), noise=noise, temperature=temperature)
 
     np.testing.assert_array_equal(motion(noise, 0), motion(still, 1))
-    changes = bool((motion(noise, 1) != motion(still, 1)).any())
-    assert changes == (sampler == "ancestral")
+    np.testing.assert_array_equal(motion(noise, 0.5), motion(half, 1))
+    assert (motion(noise, 1) != motion(still, 1)).any()
+
+
+def test_lip_noise_scales_the_noise_of_channels_without_gain() -> None:
+    noise = np.random.default_rng(0).standard_normal((6, F, C)).astype(np.float32)
+    config = small_config(denoise_target="residual", lip_noise=1.0)
+    model = randomised(Timar(config))
+    model.residual_gain[:, : C // 2] = 0
+    scaled = noise.copy()
+    scaled[:, :, : C // 2] *= 0.25
+    louder = TorchEngine(model)
+    model_quiet = Timar(small_config(denoise_target="residual", lip_noise=0.25))
+    model_quiet.load_state_dict(model.state_dict())
+    quiet = TorchEngine(model_quiet.eval())
+    np.testing.assert_array_equal(one(quiet, quiet.open(), noise=noise), one(louder, louder.open(), noise=scaled))
 
 
 def test_absent_streams_are_silence_and_a_learned_token() -> None:

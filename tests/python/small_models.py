@@ -25,6 +25,7 @@ def small_config(**options: Any) -> ModelConfig:
         head_width=16,
         head_depth=1,
         denoise_target="absolute",
+        sampler="ancestral",
     )
     small.update(options)
     if small.get("denoise_unit") == "frame":

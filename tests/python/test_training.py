@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 import torch
 from conversations import write_data_set
+from small_models import small_config
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.dualtalk import Dialogue, Person
 from visavis.errors import FileError, InvalidArgument
 from visavis.export.gguf import load_gguf
 from visavis.model.config import ModelConfig, live_config
+from visavis.model.timar import Timar
+from visavis.motion_space import ARKIT55
 from visavis.training.augment import Augmentation, augment_voice
 from visavis.training.crops import CropRecipe, CropSampler
 from visavis.training.ema import Ema
 from visavis.training.loop import Run, train
-from visavis.training.objective import border_difference, stratified_times
+from visavis.training.objective import Objective, Probes, border_difference, stratified_times
 from visavis.training.recipes import Recipe, apply_settings, live_recipe, paper_recipe, recipe_and_config
 
 PLAIN = CropRecipe(
@@ -149,6 +152,22 @@ def test_times_are_stratified_and_borders_count() -> None:
     error = torch.ones(1, 5, 1)
     assert border_difference(error, 1).flatten().tolist() == [1, 0, 0, 0, 0]
     assert border_difference(error, 2).flatten().tolist() == [1, -1, 0, 0, 0]
+
+
+def test_frames_of_shut_lips_count_more() -> None:
+    at = ARKIT55.index
+    model = Timar(small_config(denoise_target="residual"))
+    model.residual_gain[:] = 0.0
+    model.residual_gain[:, at("headPitch")] = 0.9  # slow: not one of the lips
+    motion = torch.zeros(2, 10, 55)
+    motion[1, 3, [at("mouthPressLeft"), at("mouthPressRight")]] = 0.8
+    scales = torch.ones(2, 55)
+    weight = Objective(Recipe(closure=3.0), scales, Probes(model.config)).closures(model, motion)  # (turns, F, C)
+    assert weight.shape == (4, 5, 55)
+    assert weight[2, 3, at("jawOpen")] == 3.0
+    assert weight[2, 3, at("headPitch")] == 1.0
+    lips = int((model.motion_weight > 0).sum()) - 1
+    assert float(weight.sum()) == 4 * 5 * 55 + 2.0 * lips
 
 
 def test_average_starts_fast_and_ends_slow() -> None:

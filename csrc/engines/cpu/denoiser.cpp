@@ -70,9 +70,20 @@ Denoiser::Denoiser(const TensorReader& reader, Sampler sampler, const float* cha
         residual_gain_ = reader.buffer("residual_gain", {frames_, n_channels_});
         residual_scale_ = reader.buffer("residual_scale", {frames_, n_channels_});
     }
+    set_noise_scale(reader.config().lip_noise);
     condition_ = Buffer(elements(n_rows_, condition_width_));
     for (Buffer* buffer : {&embedded_, &hidden_, &normed_, &inner_}) *buffer = Buffer(elements(n_rows_, head_width_));
     for (Buffer* buffer : {&x_, &x0_, &previous_, &unguided_, &v_}) *buffer = Buffer(elements(n_rows_, row_width_));
+}
+
+// The lips start every turn from nothing (residual gain 0): the voice decides them, and noise there is mostly jitter.
+void Denoiser::set_noise_scale(double lip_noise) {
+    noise_scale_ = Buffer(elements(row_width_));
+    const bool residual = residual_gain_.size() != 0;
+    for (std::size_t i = 0; i < noise_scale_.size(); ++i) {
+        const bool lips = residual && residual_gain_.data()[i] == 0;
+        noise_scale_.data()[i] = mask_.data()[i] * (lips ? static_cast<float>(lip_noise) : 1.0F);
+    }
 }
 
 Denoiser::Plan& Denoiser::plan(int steps) {
@@ -180,7 +191,7 @@ void Denoiser::update_ancestral(const SamplerStep& step, const float* noise, flo
     for (int i = 0; i < n; ++i) {
         const float share = (v_.data()[i] + 1) / 2;
         const float log_variance = share * step.log_beta + (1 - share) * step.posterior_log_variance;
-        x[i] += temperature * std::exp(0.5F * log_variance) * noise[i] * mask_.data()[i % row_width_];
+        x[i] += temperature * std::exp(0.5F * log_variance) * noise[i] * noise_scale_.data()[i % row_width_];
     }
 }
 
@@ -200,8 +211,9 @@ void Denoiser::run(const DenoiseRequest& request, float* out) {
     modulate_all(tables, request, request.z, tables.modulation);
     if (request.unconditional) modulate_all(tables, request, request.unconditional, tables.unconditional);
     const std::size_t n = elements(n_rows_, row_width_);
+    const float first = sampler_ == Sampler::kAncestral ? 1.0F : request.temperature;
     for (std::size_t i = 0; i < n; ++i) {
-        x_.data()[i] = request.noise[i] * mask_.data()[i % elements(row_width_)];
+        x_.data()[i] = first * request.noise[i] * noise_scale_.data()[i % elements(row_width_)];
     }
     const Rows x0{x0_.data(), n_rows_, row_width_}, unguided{unguided_.data(), n_rows_, row_width_};
     for (std::size_t s = 0; s < tables.steps.size(); ++s) {

@@ -18,7 +18,7 @@ struct DenoiseRequest {
     const float* own_before = nullptr;     // (F, C) normalised motion of the turn before
     const float* noise = nullptr;          // (1 + steps, F, C), x_T first
     std::span<const float> guidance;       // scale of each frame (F)
-    float temperature = 1;
+    float temperature = 1;                 // scales the step noise, with dpm2m x_T
     int steps = 0;
 };
 
@@ -45,6 +45,7 @@ class Denoiser {
     void modulate_all(Plan& plan, const DenoiseRequest& request, const float* z, Buffer& modulation);
     void predict(const float* modulation, Rows x0, float* v);
     void modulate(Rows hidden, const Norm* norm, const float* modulation);
+    void set_noise_scale(double lip_noise);
     void update_ancestral(const SamplerStep& step, const float* noise, float temperature);
     void update_dpm2m(const SamplerStep& step, bool first);
     void guide(std::span<const float> guidance);
@@ -57,6 +58,7 @@ class Denoiser {
     Linear time_in_, time_out_, condition_embed_, input_, modulation_, output_x0_, output_v_;
     std::vector<Block> blocks_;
     Buffer mask_;            // (row)
+    Buffer noise_scale_;     // (row), 0 where masked
     Buffer residual_gain_;   // (F, C), of the last own frame; empty like the scale
     Buffer residual_scale_;  // (F, C); empty: rows hold motion itself
     std::map<int, Plan> plans_;

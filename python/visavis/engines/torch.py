@@ -220,7 +220,7 @@ class TorchEngine:
         self, slot: Slot, turn: TurnInput, noise: Tensor, z: Tensor, unguided: Tensor | None, steps: int
     ) -> Tensor:
         """Normalised motion (F, C) of conditions z (F, D), pass by pass; `unguided` is z without the user."""
-        head, F = self.model.diffloss, self.config.turn_frames
+        F = self.config.turn_frames
         rows = noise.flatten(1)[:, None] if self.config.denoise_unit == "turn" else noise  # (1 + steps, n, R)
         condition = self._head_condition(z, slot.own)  # (n, W)
         fake = None if unguided is None else self._head_condition(unguided, slot.own)
@@ -237,7 +237,7 @@ class TorchEngine:
                     self.config.sampler,
                     steps,
                     turn.temperature,
-                    head.mask,
+                    self.model.noise_scale(),
                     self.x0_range,
                 )
             )

@@ -93,7 +93,7 @@ class BatchGenerator:
             self.config.sampler,
             self.config.steps,
             self.temperature,
-            head.mask,
+            model.noise_scale(),
         )
         return model.motion_of(rows, own[:, None, -1])[:, 0]
 

@@ -58,6 +58,7 @@ class ModelConfig:
     sampler: str = "ancestral"
     steps: int = 5
     noise_coherence: float = 0.0  # r in [0, 1)
+    lip_noise: float = 1.0  # in [0, 1], scale of the noise on channels of residual gain 0: the voice decides those
     eyes: str = "layer"
 
     def __post_init__(self) -> None:
@@ -76,6 +77,11 @@ class ModelConfig:
             raise InvalidArgument(
                 f"denoise_target=residual with denoise_unit={self.denoise_unit} and head_context_frames="
                 f"{self.head_context_frames}: it needs the turn unit and at least 1 frame of head context"
+            )
+        if not 0 <= self.lip_noise <= 1 or (self.lip_noise != 1 and self.denoise_target != "residual"):
+            raise InvalidArgument(
+                f"lip_noise is {self.lip_noise} with denoise_target={self.denoise_target}; expected 0 to 1, "
+                "and 1 without residual rows"
             )
         if len({len(self.conv_widths), len(self.conv_kernels), len(self.conv_strides)}) != 1:
             raise InvalidArgument("conv_widths, conv_kernels and conv_strides differ in length")
@@ -165,6 +171,8 @@ def live_config(**options: Any) -> ModelConfig:
     """The live default: 200 ms turns, log-mel encoder, lagged own past, arkit55, residual rows (with the turn unit)."""
     turn_unit = options.get("denoise_unit") in (None, "turn") and options.get("head_context_frames") != 0
     options.setdefault("denoise_target", "residual" if turn_unit else "absolute")
+    options.setdefault("sampler", "dpm2m")
+    options.setdefault("lip_noise", 0.3 if options["denoise_target"] == "residual" else 1.0)
     return ModelConfig().with_options(**options)
 
 

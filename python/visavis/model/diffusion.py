@@ -230,17 +230,18 @@ def sample(
     sampler: str,
     steps: int,
     temperature: float = 1.0,
-    mask: Tensor | None = None,
+    noise_scale: Tensor | None = None,
     x0_range: Range | None = None,
 ) -> Tensor:
     """Draws rows from noise (1 + steps, n, R), x_T first; `x0_range` clamps every x_0 estimate.
 
-    Temperature scales the step noise of `ancestral`, never x_T; `dpm2m` has no step noise and leaves the rest unused.
+    Temperature scales the step noise of `ancestral`, never x_T; `dpm2m` has no step noise, there it scales x_T.
+    `noise_scale` (R,) or (n, R) multiplies all noise, 0 where nothing is generated.
     """
     if noise.shape[0] < 1 + (steps if sampler == "ancestral" else 0):
         raise InvalidArgument(f"noise has {noise.shape[0]} entries; {steps} steps take {1 + steps} (x_T first)")
-    if mask is not None:
-        noise = noise * mask
+    if noise_scale is not None:
+        noise = noise * noise_scale
 
     def clamped(x: Tensor, t: int) -> tuple[Tensor, Tensor]:
         x0, v = predict(x, torch.full((x.shape[0],), t, device=x.device))
@@ -248,7 +249,7 @@ def sample(
 
     if sampler == "ancestral":
         return _ancestral(clamped, noise, steps, temperature)
-    return _dpm2m(clamped, noise[0], steps)
+    return _dpm2m(clamped, temperature * noise[0], steps)
 
 
 def _ancestral(predict: PredictAt, noise: Tensor, steps: int, temperature: float) -> Tensor:
@@ -266,8 +267,9 @@ def _ancestral(predict: PredictAt, noise: Tensor, steps: int, temperature: float
 
 def dpm2m_times(steps: int) -> list[int]:
     """The times that dpm2m evaluates, noisiest first; halves round to even."""
-    if not 1 <= steps <= N_STEPS:
-        raise InvalidArgument(f"dpm2m sampling takes 1 to {N_STEPS} steps, not {steps}")
+    most = DPM_FIRST - DPM_LAST + 1  # more would evaluate a time twice
+    if not 1 <= steps <= most:
+        raise InvalidArgument(f"dpm2m sampling takes 1 to {most} steps, not {steps}")
     return [int(t) for t in np.round(np.linspace(DPM_FIRST, DPM_LAST, steps))]
 
 

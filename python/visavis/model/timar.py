@@ -286,6 +286,18 @@ class Timar(nn.Module):
             motion = self.residual_gain * before[:, :, None] + self.residual_scale * motion
         return motion
 
+    def noise_scale(self) -> Tensor:
+        """What multiplies the noise of a row, (R,): 0 where nothing is generated, `lip_noise` where no gain is.
+
+        Those channels, the lips, start every turn from nothing: the voice decides them, noise there is mostly jitter.
+        """
+        scale = (self.motion_weight > 0).float()
+        if self.config.denoise_unit == "turn":
+            scale = scale.expand(self.config.turn_frames, -1)
+        if self.config.denoise_target == "residual":
+            scale = scale * torch.where(self.residual_gain == 0, self.config.lip_noise, 1.0)
+        return scale.flatten()
+
     def forward(self, batch: TurnBatch, recipe: str = "live", **options: Any) -> LossTerms:
         """The loss of a recipe (what DistributedDataParallel calls)."""
         return self.paper_loss(batch, **options) if recipe == "paper" else self.training_loss(batch, **options)

@@ -190,7 +190,7 @@ class _Trainer:
             group["lr"] = recipe.rate(progress)
         state.model.train()
         with torch.autocast(self.workers.device.type, self.autocast, enabled=self.autocast != torch.float32):
-            terms = self.objective(state.model, batch.to(self.workers.device), generator)
+            terms = self.objective(state.model, batch.to(self.workers.device), generator, progress)
         state.optimizer.zero_grad(set_to_none=True)
         terms["total"].backward()  # type: ignore[no-untyped-call]
         self.workers.average_gradients([*state.model.parameters(), *state.probes.parameters()])

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from visavis.data.corpus.visemes import lips_shut
 from visavis.model.config import ModelConfig
 from visavis.model.diffusion import N_STEPS
 from visavis.model.normalisation import Normalisation
@@ -64,14 +65,16 @@ class Objective:
             scales.append(1.0 / (mean + MOTION_FLOOR**2))
         return cls(recipe, torch.from_numpy(np.stack(scales)).float(), Probes(config))
 
-    def __call__(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Named scalars; "total" carries the gradient."""
+    def __call__(
+        self, model: Timar, batch: TurnBatch, generator: torch.Generator, progress: float = 0.0
+    ) -> dict[str, Tensor]:
+        """Named scalars; "total" carries the gradient.  `progress` in [0, 1] of the run: the probes fade with it."""
         if self.recipe.name == "paper":
             terms = model.paper_loss(batch, generator)
             return {"total": terms.total, **terms.mse, "variance": terms.vb}
-        return self._live(model, batch, generator)
+        return self._live(model, batch, generator, progress)
 
-    def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> dict[str, Tensor]:
+    def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         recipe, head, config = self.recipe, model.diffloss, model.config
         batch = eased_in(model, batch)
         blind = ~fast_channels(model)  # (C,)
@@ -86,7 +89,8 @@ class Objective:
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
-        probe = self._probe(model, z, rows, clean) if recipe.probe > 0 else z.sum() * 0.0
+        weight = self.closures(model, batch.agent_motion)  # (N, F or 1, C)
+        probe = self._probe(model, z, rows, clean, weight) if recipe.probe > 0 else z.sum() * 0.0
         embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
         rows = rows.repeat(recipe.repeats, 1)
         t = stratified_times(len(rows), recipe.repeats, generator)
@@ -94,7 +98,7 @@ class Objective:
         xt = head.noised(rows, t, noise)
         x0, v = head.predict(xt, t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
-        terms = {**self._errors(model, error), "probe": probe}
+        terms = {**self._errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
         # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
@@ -102,10 +106,23 @@ class Objective:
         total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * (variance + excess)
         return {"total": total, **terms, "variance": variance}
 
-    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor) -> Tensor:
+    def closures(self, model: Timar, motion: Tensor) -> Tensor:
+        """Weights of the errors of rows, (N, F or 1, C), from the agent's raw motion (B, n*F, C).
+
+        A closure lasts two or three frames.  Where the voice leaves open when, the mean of all answers is a mouth that
+        never shuts; a missed closure is seen, a too long one is not.
+        """
+        weight = torch.ones_like(motion)
+        if self.recipe.closure != 1 and model.config.motion_space == "arkit55":
+            shut = torch.from_numpy(lips_shut(motion.cpu().numpy())).to(motion.device)  # (B, n*F)
+            weight = weight + (self.recipe.closure - 1) * (shut[..., None] & fast_channels(model))
+        frames = 1 if model.config.denoise_unit == "frame" else model.config.turn_frames
+        return weight.reshape(-1, frames, weight.shape[-1])
+
+    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
         """Errors of the probes: rows, and for the slow channels how much they are about to move."""
         row, activity = (probe.float() for probe in self.probes(z))  # (B, n, F, C), (B, n, C)
-        squares = (row - rows.reshape(row.shape)).square().mean((0, 1, 2))
+        squares = ((row - rows.reshape(row.shape)).square() * weight.reshape(row.shape)).mean((0, 1, 2))
         coming = upcoming_activity(clean, model.config.turn_frames, self.scales[0])  # (B, n', C)
         surprise = (activity[:, : coming.shape[1]] - coming).square().mean((0, 1)) * ~fast_channels(model)
         errors = self._weighted(model, squares + self.recipe.forecast * surprise)
@@ -117,9 +134,9 @@ class Objective:
         noise = torch.randn(own.shape, generator=generator, device=own.device)
         return own + share * largest * noise * (model.motion_weight > 0)
 
-    def _errors(self, model: Timar, error: Tensor) -> dict[str, Tensor]:
+    def _errors(self, model: Timar, error: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group."""
-        squares = error.square().mean((0, 1))  # (C,)
+        squares = (error.square() * weight).mean((0, 1))  # (C,)
         smooth = torch.zeros_like(squares)
         if model.config.denoise_target == "residual":
             error = error * model.residual_scale

@@ -31,9 +31,10 @@ class Recipe:
     repeats: int = 4  # diffusion times drawn for each turn
     own_past_noise: float = 0.1  # largest std of the noise on the agent's own past, drawn for each crop
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
-    probe: float = 0.5  # weight of the linear readings of z
+    probe: float = 0.5  # weight of the linear readings of z at the start; it falls to 0 over the run
     forecast: float = 0.3  # of the activity to come, among them
     mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
+    closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
 
@@ -78,6 +79,7 @@ def paper_recipe() -> Recipe:
         ema=0.9999,
         clip=3.0,
         own_past_noise=0.0,
+        closure=1.0,
         smoothness=0.0,
     )
 
