@@ -31,6 +31,8 @@ static_assert(static_cast<int>(visavis::OwnPast::kLagged) + 1 == VV_HISTORY_LAGG
 static_assert(static_cast<int>(visavis::Sampler::kDpm2m) + 1 == VV_SAMPLER_DPM2M);
 static_assert(static_cast<int>(visavis::Voices::kUser) == VV_VOICES_USER);
 static_assert(static_cast<int>(visavis::AgentAudio::kLive) == VV_AGENT_AUDIO_LIVE);
+static_assert(static_cast<int>(visavis::LatePolicy::kIdle) == VV_LATE_IDLE);
+static_assert(static_cast<int>(visavis::LateAction::kIdle) == VV_TURN_IDLE);
 
 }  // namespace
 
@@ -165,6 +167,7 @@ visavis::CpuEngineOptions cpu_options(const vv_engine_config& config) {
 visavis::SessionConfig session_config(const vv_session_config& given) {
     check_choice("session config: agent_audio", given.agent_audio, VV_AGENT_AUDIO_LIVE);
     check_choice("session config: voices", given.voices, VV_VOICES_USER);
+    check_choice("session config: late", given.late, VV_LATE_IDLE);
     visavis::SessionConfig config;
     config.seed = given.seed;
     config.temperature = given.temperature;
@@ -173,6 +176,8 @@ visavis::SessionConfig session_config(const vv_session_config& given) {
     config.agent_audio = static_cast<visavis::AgentAudio>(given.agent_audio);
     config.voices = static_cast<visavis::Voices>(given.voices);
     config.lead_ns = given.lead_ns;
+    config.late = static_cast<visavis::LatePolicy>(given.late);
+    if (given.clock) config.clock = [clock = given.clock, user = given.clock_user] { return clock(user); };
     return config;
 }
 
@@ -196,6 +201,22 @@ vv_status push_audio(PushAudio push, vv_session* session, const float* samples, 
 
 vv_voice_stats voice_stats(const visavis::VoiceStats& from) {
     return {from.pushed, from.missing, from.late, from.gap, from.replaced, from.inserted, from.dropped, from.cancelled};
+}
+
+vv_turn turn_of(const visavis::TurnReport& from) {
+    vv_turn turn{};
+    turn.turn = from.turn;
+    turn.skipped_turns = from.skipped_turns;
+    turn.due_ns = from.due_ns;
+    turn.begin_ns = from.begin_ns;
+    turn.end_ns = from.end_ns;
+    turn.speech_ns = from.speech_ns;
+    turn.backbone_ns = from.backbone_ns;
+    turn.denoise_ns = from.denoise_ns;
+    turn.steps = from.steps;
+    turn.action = static_cast<std::uint32_t>(from.action);
+    turn.dropped_frames = static_cast<std::uint32_t>(from.dropped_frames);
+    return turn;
 }
 
 }  // namespace
@@ -341,6 +362,13 @@ vv_status vv_session_cancel(vv_session* session, int64_t from_ns, size_t* n_with
     });
 }
 
+vv_status vv_session_cancel_user(vv_session* session, int64_t from_ns) {
+    return guarded([&] {
+        const Caller caller(session);
+        session->session.cancel_user(from_ns);
+    });
+}
+
 vv_status vv_session_set_temperature(vv_session* session, float temperature) {
     return guarded([&] {
         const Caller caller(session);
@@ -403,6 +431,18 @@ vv_status vv_session_poll(vv_session* session, vv_frame* frames, float* values, 
     });
 }
 
+vv_status vv_session_poll_turns(vv_session* session, vv_turn* turns, size_t max_turns, size_t* n_turns) {
+    return guarded([&] {
+        const Caller caller(session);
+        require(n_turns, "n_turns");
+        if (max_turns > 0) require(turns, "turns");
+        size_t n = 0;
+        for (visavis::TurnReport from; n < max_turns && session->session.poll_turns({&from, 1}) == 1; ++n)
+            turns[n] = turn_of(from);
+        *n_turns = n;
+    });
+}
+
 int64_t vv_session_delay_ns(const vv_session* session) { return session ? session->session.delay_ns() : 0; }
 
 vv_status vv_session_get_stats(const vv_session* session, vv_session_stats* stats) {
@@ -424,6 +464,13 @@ vv_status vv_session_get_stats(const vv_session* session, vv_session_stats* stat
         all.user_motion_pushed = from.user_motion.pushed;
         all.user_motion_late = from.user_motion.late;
         all.user_motion_replaced = from.user_motion.replaced;
+        all.replaced_frames = from.replaced_frames;
+        all.dropped_frames = from.dropped_frames;
+        all.idle_frames = from.idle_frames;
+        all.skipped_turns = from.skipped_turns;
+        all.late_turns = from.late_turns;
+        all.fewer_steps_turns = from.fewer_steps_turns;
+        all.idle_turns = from.idle_turns;
         give(stats, all, "vv_session_stats");
     });
 }

@@ -161,7 +161,7 @@ py::object info(const CpuEngine& engine) {
     return py::module_::import("visavis.engine")
         .attr("ModelInfo")(info.name, py::tuple(py::cast(info.channels)), py::tuple(py::cast(info.units)),
                            info.turn_frames, info.user_lag_frames, info.agent_lookahead_frames, info.context_turns,
-                           info.steps, engine.config().noise_coherence, info.eye_layer);
+                           info.steps, engine.config().noise_coherence, info.eye_layer, info.least_steps);
 }
 
 // The name of an enum value, in the order of visavis.model.config.CHOICES.

@@ -27,6 +27,7 @@ ModelInfo read_info(const py::object& engine) {
     info.steps = from.attr("steps").cast<int>();
     info.noise_coherence = from.attr("noise_coherence").cast<float>();
     info.eye_layer = from.attr("eye_layer").cast<bool>();
+    info.least_steps = from.attr("least_steps").cast<int>();
     return info;
 }
 

@@ -32,9 +32,41 @@ T choice(const char* what, const std::string& name, std::initializer_list<const 
     throw Error(Status::kInvalidArgument, std::string(what) + " is " + quote(name) + "; expected one of " + known);
 }
 
+// A caller's clock.  What it raises is told as Python's unraisable exceptions are, and its last time stands in.
+class PythonClock {
+  public:
+    explicit PythonClock(py::object clock) : clock_(std::make_shared<Held>(std::move(clock))) {}
+    std::int64_t operator()() const {
+        const py::gil_scoped_acquire gil;
+        try {
+            clock_->last_ns = clock_->function().cast<std::int64_t>();
+        } catch (py::error_already_set& error) {
+            error.discard_as_unraisable("the clock of a session");
+        } catch (const py::cast_error&) {
+            PyErr_SetString(PyExc_TypeError, "the clock of a session gave no whole number of nanoseconds");
+            PyErr_WriteUnraisable(clock_->function.ptr());
+        }
+        return clock_->last_ns;
+    }
+
+  private:
+    struct Held {
+        explicit Held(py::object object) : function(std::move(object)) {}
+        ~Held() {
+            const py::gil_scoped_acquire gil;
+            function = py::object();
+        }
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
+        py::object function;
+        std::int64_t last_ns = 0;
+    };
+    std::shared_ptr<Held> clock_;  // copied without the interpreter's lock
+};
+
 std::unique_ptr<Session> open_session(const py::object& engine, std::uint64_t seed, float temperature, float guidance,
                                       int steps, const std::string& agent_audio, const std::string& voices,
-                                      std::int64_t lead_ns) {
+                                      std::int64_t lead_ns, const std::string& late, const py::object& clock) {
     SessionConfig config;
     config.seed = seed;
     config.temperature = temperature;
@@ -43,6 +75,8 @@ std::unique_ptr<Session> open_session(const py::object& engine, std::uint64_t se
     config.agent_audio = choice<AgentAudio>("agent_audio", agent_audio, {"ahead", "live"});
     config.voices = choice<Voices>("voices", voices, {"both", "agent", "user"});
     config.lead_ns = lead_ns;
+    config.late = choice<LatePolicy>("late", late, {"hold", "fewer_steps", "idle"});
+    if (!clock.is_none()) config.clock = PythonClock(clock);
     return std::make_unique<Session>(engine_of(engine), config);
 }
 
@@ -117,6 +151,13 @@ py::dict stats_dict(const Session& session) {
     dict["frames"] = stats.frames;
     dict["late_frames"] = stats.late_frames;
     dict["withdrawn_frames"] = stats.withdrawn_frames;
+    dict["replaced_frames"] = stats.replaced_frames;
+    dict["dropped_frames"] = stats.dropped_frames;
+    dict["idle_frames"] = stats.idle_frames;
+    dict["skipped_turns"] = stats.skipped_turns;
+    dict["late_turns"] = stats.late_turns;
+    dict["fewer_steps_turns"] = stats.fewer_steps_turns;
+    dict["idle_turns"] = stats.idle_turns;
     dict["nonfinite_values"] = stats.nonfinite_values;
     dict["speech_ns"] = stats.speech_ns;
     dict["backbone_ns"] = stats.backbone_ns;
@@ -128,6 +169,26 @@ py::dict stats_dict(const Session& session) {
     motion["replaced"] = stats.user_motion.replaced;
     dict["user_motion"] = motion;
     return dict;
+}
+
+py::list poll_turns(Session& session) {
+    py::list turns;
+    for (TurnReport turn; session.poll_turns({&turn, 1}) == 1;) {
+        py::dict dict;
+        dict["turn"] = turn.turn;
+        dict["skipped_turns"] = turn.skipped_turns;
+        dict["due_ns"] = turn.due_ns;
+        dict["begin_ns"] = turn.begin_ns;
+        dict["end_ns"] = turn.end_ns;
+        dict["speech_ns"] = turn.speech_ns;
+        dict["backbone_ns"] = turn.backbone_ns;
+        dict["denoise_ns"] = turn.denoise_ns;
+        dict["steps"] = turn.steps;
+        dict["action"] = static_cast<int>(turn.action);
+        dict["dropped_frames"] = turn.dropped_frames;
+        turns.append(dict);
+    }
+    return turns;
 }
 
 void append(std::vector<float>& all, std::span<const float> some) { all.insert(all.end(), some.begin(), some.end()); }
@@ -159,7 +220,8 @@ void register_session(py::module_& module) {
     py::class_<Session>(module, "Session", "One character's conversation; see visavis.session.Session.")
         .def(py::init(&open_session), py::arg("engine"), py::kw_only(), py::arg("seed") = 0,
              py::arg("temperature") = 1.0F, py::arg("guidance") = 1.0F, py::arg("steps") = 0,
-             py::arg("agent_audio") = "ahead", py::arg("voices") = "both", py::arg("lead_ns") = kFrameNs)
+             py::arg("agent_audio") = "ahead", py::arg("voices") = "both", py::arg("lead_ns") = kFrameNs,
+             py::arg("late") = "hold", py::arg("clock") = py::none())
         .def("push_user_audio", &push_audio<&Session::push_user_audio>, py::arg("samples"), py::arg("rate"),
              py::arg("time_ns") = py::none())
         .def("push_agent_audio", &push_audio<&Session::push_agent_audio>, py::arg("samples"), py::arg("rate"),
@@ -167,6 +229,7 @@ void register_session(py::module_& module) {
         .def("push_user_motion", &push_motion, py::arg("values"), py::arg("time_ns") = py::none())
         .def("advance", &Session::advance, py::arg("now_ns"), Unlocked())
         .def("cancel", &Session::cancel, py::arg("from_ns"), Unlocked())
+        .def("cancel_user", &Session::cancel_user, py::arg("from_ns"), Unlocked())
         .def("set_temperature", &Session::set_temperature, py::arg("temperature"))
         .def("set_dial", &Session::set_dial, py::arg("name"), py::arg("value"))
         .def("dial", &Session::dial, py::arg("name"))
@@ -175,7 +238,9 @@ void register_session(py::module_& module) {
             "(name, low, high, standard, meaning) of each dial.")
         .def("end", &Session::end, Unlocked())
         .def("poll", &poll, py::arg("max_frames"))
+        .def("poll_turns", &poll_turns)
         .def_property_readonly("delay_ns", &Session::delay_ns)
+        .def_property_readonly("user_lag_frames", &Session::user_lag_frames)
         .def("stats", &stats_dict);
 }
 

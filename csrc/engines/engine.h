@@ -23,6 +23,7 @@ struct ModelInfo {
     int agent_lookahead_frames = 0;
     int context_turns = 0;
     int steps = 0;              // default number of denoising steps
+    int least_steps = 1;        // the fewest that its sampler takes
     float noise_coherence = 0;  // r in [0, 1)
     bool eye_layer = false;     // the rig moves the eyes; the model leaves their channels at 0
 
@@ -59,6 +60,8 @@ class Engine {
     virtual int open() = 0;  // a slot: one session's history
     virtual void close(int slot) = 0;
     virtual void reset(int slot) = 0;  // forget the slot's history
+    // A session may ask for turns of so many denoising steps later on: allocate now what they need.
+    virtual void prepare(int /*steps*/) {}
     // Generates inputs.size() turns, each of another slot.  Throws visavis::Error; no slot has then moved on.
     virtual void step(std::span<const TurnInput> inputs, std::span<TurnOutput> outputs) = 0;
 };

@@ -131,11 +131,17 @@ float Rig::eye_value(const Channel& channel, const EyeFrame& eyes) const {
     return own + layer_.value() * (eyes[place] - own);
 }
 
-float Rig::finish(Channel& channel, float value) {
+float Rig::limited(const Channel& channel, float value) {
     const float gain = channel.gain.value(), offset = channel.offset.value();
     const float drive = std::max(std::abs(gain) - 1, 0.0F) + std::abs(offset);
-    channel.last_value = limit(gain * value + offset, channel.low.value(), channel.high.value(), drive);
+    return limit(gain * value + offset, channel.low.value(), channel.high.value(), drive);
+}
+
+float Rig::finish(Channel& channel, float value) {
+    channel.last_value = limited(channel, value);
     return channel.last_value;
 }
+
+float Rig::rest(std::size_t channel) const { return limited(channels_[channel], 0); }
 
 }  // namespace visavis

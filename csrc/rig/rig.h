@@ -36,6 +36,9 @@ class Rig {
     // Writes the frame for `motion` (C) to `values` (C).  A value that is not finite counts as the last finite one.
     // Returns how many were not.  Frames come in rising order.
     int process(std::span<const float> motion, bool speaking, std::int64_t frame, std::span<float> values);
+    // What a channel that does not move would show, as the dials stood at the last frame.
+    float rest(std::size_t channel) const;
+    ChannelGroup group(std::size_t channel) const { return channels_[channel].group; }
 
   private:
     struct Channel {
@@ -51,6 +54,7 @@ class Rig {
 
     void aim(std::size_t c, bool speaking, bool jump);
     float emotion_offset(std::size_t c, bool speaking) const;
+    static float limited(const Channel& channel, float value);
     float finish(Channel& channel, float value);
     float eye_value(const Channel& channel, const EyeFrame& eyes) const;
     float value_of(int channel, std::span<const float> values) const;

@@ -77,7 +77,7 @@ std::int64_t AudioStream::push(std::span<const float> samples, int rate, std::op
         seam == Seam::kDrift ? std::max<std::int64_t>(start - asked, 0) * rate / kSampleRate : 0;
     feed(samples.subspan(std::min(static_cast<std::size_t>(n_drop), samples.size())));
     started_ = true;
-    return start_ns;
+    return start_ns - n_drop * 1'000'000'000 / rate;
 }
 
 // How a push that asks to begin at sample `asked` relates to what is queued.

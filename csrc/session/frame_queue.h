@@ -22,25 +22,36 @@ struct Frame {
     std::uint16_t state = 0;
 };
 
+struct Withdrawal {
+    std::int64_t n = 0;            // frames
+    std::int64_t first_index = 0;  // the lowest of them, where there are any
+};
+
 class FrameQueue {
   public:
     FrameQueue(int n_channels, std::int64_t capacity);
 
     std::int64_t room() const { return capacity_ - (written_ - read_); }
     std::span<float> push(const Frame& frame);  // needs room; returns the memory of the frame's values (C)
-    // Copies the oldest frame that was not polled yet; false where there is none.
+    // Copies the oldest frame that is to be polled; false where there is none.
     bool pop(Frame& frame, std::span<float> values);
-    // Marks all frames kept whose time is `from_ns` or later as withdrawn and, if they were polled, gives them out
-    // again.  Returns how many were marked.
-    std::int64_t withdraw(std::int64_t from_ns);
+    // Marks all frames kept whose time is `from_ns` or later as withdrawn; those that were polled come out once more.
+    Withdrawal withdraw(std::int64_t from_ns);
+    // The values (C) of the newest frame of that index that is kept; empty where there is none.
+    std::span<const float> values(std::int64_t index) const;
 
   private:
-    std::size_t slot(std::int64_t number) const { return static_cast<std::size_t>(number % capacity_); }
+    struct Slot {
+        Frame frame;
+        bool waits = false;  // to be polled
+    };
+    std::size_t place(std::int64_t number) const { return static_cast<std::size_t>(number % capacity_); }
+    std::int64_t oldest() const { return written_ > capacity_ ? written_ - capacity_ : 0; }
 
     std::size_t n_channels_;
     std::int64_t capacity_;
-    std::int64_t read_ = 0, written_ = 0;  // frames ever popped, pushed
-    BlockVector<Frame> frames_;
+    std::int64_t read_ = 0, written_ = 0;  // frames before read_ do not wait; frames ever pushed
+    BlockVector<Slot> slots_;
     BlockVector<float> values_;  // (capacity, C)
 };
 

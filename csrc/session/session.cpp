@@ -1,7 +1,7 @@
 #include "session/session.h"
 
 #include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <string>
 
 #include "error.h"
@@ -10,9 +10,7 @@ namespace visavis {
 namespace {
 
 constexpr std::int64_t kQueueFrames = 256;
-constexpr float kSpeakingLevel = 0.0056234133F;  // -45 dBFS
-constexpr int kHangFrames = 5;                   // 200 ms
-constexpr std::int64_t kMaxTimeNs = 1LL << 60;   // 36 years
+constexpr std::int64_t kMaxTimeNs = 1LL << 60;  // 36 years
 
 void check_range(const char* name, double value, double low, double high) {
     if (value >= low && value <= high) return;  // false for NaN
@@ -28,6 +26,19 @@ std::int64_t checked_time(const char* name, std::int64_t time_ns) {
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
+std::int64_t system_clock_ns() {
+    return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// What is live is taken as of so long before a turn's first frame: the lead, and one frame to come here.
+std::int64_t slack_frames(const SessionConfig& config) {
+    return std::max<std::int64_t>((config.lead_ns + kFrameNs - 1) / kFrameNs, 1) + 1;
+}
+
+int steps_of(const SessionConfig& config, const ModelInfo& info) {
+    return config.steps > 0 ? config.steps : info.steps;
+}
+
 }  // namespace
 
 Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
@@ -36,12 +47,15 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
       config_(config),
       turn_frames_(info_.turn_frames),
       lookahead_frames_(config.agent_audio == AgentAudio::kLive ? 0 : info_.agent_lookahead_frames),
-      delay_frames_(config.agent_audio == AgentAudio::kLive ? turn_frames_ + 2 : 0),
+      delay_frames_(config.agent_audio == AgentAudio::kLive ? turn_frames_ + slack_frames(config) : 0),
+      lag_frames_(info_.user_lag_frames),
       user_("user audio", true),
       agent_("agent audio", config.agent_audio == AgentAudio::kLive),
       user_motion_(info_.n_channels()),
       rig_(info_.channels, info_.units, {config.seed, info_.eye_layer}),
-      queue_(info_.n_channels(), std::max(kQueueFrames, 2 * turn_frames_)) {
+      queue_(info_.n_channels(), std::max(kQueueFrames, 2 * turn_frames_)),
+      ease_(size(info_.n_channels())),
+      pacer_(config.late, steps_of(config, info_), info_.least_steps) {
     check_range("temperature", config.temperature, 0, 10);
     check_range("guidance", config.guidance, 0, 10);
     check_range("steps", config.steps, 0, 1000);
@@ -51,6 +65,12 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
     user_values_.resize(size(turn_frames_ * info_.n_channels()));
     user_present_.resize(size(turn_frames_));
     motion_.resize(user_values_.size());
+    no_motion_.resize(size(info_.n_channels()));
+    unseen_.resize(no_motion_.size());
+    moves_.resize(no_motion_.size());
+    if (!config_.clock) config_.clock = system_clock_ns;
+    if (config.late == LatePolicy::kFewerSteps)
+        for (const int steps : pacer_.ladder()) engine_->prepare(steps);
     slot_ = engine_->open();
 }
 
@@ -105,19 +125,37 @@ void Session::advance(std::int64_t now_ns) {
         throw Error(Status::kInvalidArgument, "advance: now is " + std::to_string(now_ns) + " ns, before the last " +
                                                   std::to_string(now_ns_) +
                                                   " ns; expected a clock that never goes back");
+    if (!clock_) lag_frames_ = std::max(lag_frames_, turn_frames_ + slack_frames(config_) - delay_frames_);
     clock_ = true;
     now_ns_ = now_ns;
-    while (turn_ready()) generate_turn();
+    told_at_ns_ = config_.clock();
+    while (replace_frame()) {
+    }
+    if (live()) skip_turns();
+    make_turns();
 }
 
 std::int64_t Session::cancel(std::int64_t from_ns) {
     from_ns = std::max<std::int64_t>(checked_time("cancel: from", from_ns), 0);
     agent_.cancel((std::max<std::int64_t>(from_ns - delay_ns(), 0) + kSampleNs - 1) / kSampleNs);
     if (ended_) n_frames_ = last_frame();
-    hang_ = 0;
-    const std::int64_t n = queue_.withdraw(from_ns);
-    stats_.withdrawn_frames += n;
-    return n;
+    const Withdrawal gone = queue_.withdraw(from_ns);
+    if (gone.n > 0) {
+        const std::span<const float> kept = queue_.values(gone.first_index - 1);
+        ease_.set_last(kept.empty() ? queue_.values(gone.first_index) : kept);
+        start_ease(false);
+        replace_from_ = gone.first_index;
+        resume_ = true;
+        hang_ = 0;
+        stats_.withdrawn_frames += gone.n;
+    }
+    return gone.n;
+}
+
+void Session::cancel_user(std::int64_t from_ns) {
+    from_ns = std::max<std::int64_t>(checked_time("cancel: from", from_ns), 0);
+    user_.cancel((from_ns + kSampleNs - 1) / kSampleNs);
+    if (ended_) n_frames_ = last_frame();
 }
 
 void Session::set_temperature(float temperature) {
@@ -147,7 +185,9 @@ std::size_t Session::poll(std::span<Frame> frames, std::span<float> values) {
     while (n < frames.size()) {
         if (queue_.pop(frames[n], values.subspan(n * n_channels, n_channels))) {
             ++n;
-        } else if (!turn_ready()) {
+        } else if (replace_frame()) {
+            continue;
+        } else if (live() || !turn_ready()) {  // live: turns are made by advance alone
             break;
         } else {
             try {
@@ -161,111 +201,14 @@ std::size_t Session::poll(std::span<Frame> frames, std::span<float> values) {
     return n;
 }
 
+std::size_t Session::poll_turns(std::span<TurnReport> reports) { return reports_.pop(reports); }
+
 SessionStats Session::stats() const {
     SessionStats all = stats_;
     all.user = user_.stats;
     all.agent = agent_.stats;
     all.user_motion = user_motion_.stats;
     return all;
-}
-
-// The push drive's condition: all that the turn will see has been pushed.
-bool Session::covered() const {
-    const std::int64_t end = (turn_ + 1) * turn_frames_;  // a turn never runs ahead of the voices themselves
-    const std::int64_t user_end = expects_agent() ? end - info_.user_lag_frames : end;
-    return (!expects_agent() || agent_.covered() >= (end + lookahead_frames_) * kSamplesPerFrame) &&
-           (!expects_user() || user_.covered() >= user_end * kSamplesPerFrame);
-}
-
-bool Session::turn_ready() const {
-    const std::int64_t first = turn_ * turn_frames_;
-    if (queue_.room() < turn_frames_) return false;
-    if (ended_) return first < n_frames_;
-    if (clock_) return (first + delay_frames_) * kFrameNs - config_.lead_ns <= now_ns_;
-    return covered();
-}
-
-void Session::generate_turn() {
-    TurnInput input;
-    input.slot = slot_;
-    input.seed = config_.seed;
-    input.turn = turn_;
-    input.temperature = config_.temperature;
-    input.guidance = config_.guidance;
-    input.steps = config_.steps;
-    fill_agent(input);
-    fill_user(input);
-    TurnOutput output;
-    output.motion = motion_;
-    engine_->step({&input, 1}, {&output, 1});  // throws: the turn stays to be generated
-    stats_.speech_ns += output.speech_ns;
-    stats_.backbone_ns += output.backbone_ns;
-    stats_.denoise_ns += output.denoise_ns;
-    publish_turn();
-}
-
-void Session::fill_agent(TurnInput& input) {
-    const std::int64_t from = turn_ * turn_frames_ * kSamplesPerFrame;
-    agent_.settle(from + std::ssize(agent_samples_));
-    agent_.read(from, agent_samples_);
-    const bool absent = !expects_agent() || (ended_ && !agent_.started());
-    if (!absent) input.agent_audio = agent_samples_;
-}
-
-void Session::fill_user(TurnInput& input) {
-    const std::int64_t from = (turn_ * turn_frames_ - info_.user_lag_frames) * kSamplesPerFrame;
-    const std::int64_t end = from + std::ssize(user_samples_);
-    user_.settle(end);
-    const bool any = user_.read(from, user_samples_) > 0;
-    const bool absent = !expects_user() || (ended_ && !user_.started()) || (clock_ && !ended_ && end > 0 && !any);
-    if (!absent) input.user_audio = user_samples_;
-    if (user_motion_.read(turn_ * turn_frames_ - info_.user_lag_frames, user_values_, user_present_)) {
-        input.user_motion = user_values_;
-        input.user_motion_present = user_present_;
-    }
-}
-
-// The turn is done: hands out its frames, counts what it lacked and lets its input go.
-void Session::publish_turn() {
-    const std::int64_t first = turn_ * turn_frames_, n_channels = info_.n_channels();
-    const std::int64_t end = first + turn_frames_, user_end = end - info_.user_lag_frames;
-    if (clock_ && !ended_) {
-        const auto missing = [this](const AudioStream& stream, std::int64_t until_frame) {
-            const std::int64_t until = until_frame * kSamplesPerFrame, turn = turn_frames_ * kSamplesPerFrame;
-            return std::clamp<std::int64_t>(until - stream.covered(), 0, std::clamp<std::int64_t>(until, 0, turn));
-        };
-        if (expects_agent()) agent_.stats.missing += missing(agent_, end);
-        if (expects_user()) user_.stats.missing += missing(user_, user_end);
-    }
-    for (std::int64_t f = 0; f < turn_frames_; ++f)
-        if (!ended_ || first + f < n_frames_)
-            publish_frame(first + f, std::span(motion_).subspan(size(f * n_channels), size(n_channels)), loud(f));
-    agent_.use_until(end * kSamplesPerFrame);
-    user_.use_until(user_end * kSamplesPerFrame);
-    user_motion_.use_until(user_end);
-    ++turn_;
-    ++stats_.turns;
-}
-
-bool Session::loud(std::int64_t frame_of_turn) const {
-    if (!expects_agent()) return false;
-    float power = 0;
-    for (std::int64_t i = 0; i < kSamplesPerFrame; ++i) {
-        const float sample = agent_samples_[size(frame_of_turn * kSamplesPerFrame + i)];
-        power += sample * sample;
-    }
-    return power > kSpeakingLevel * kSpeakingLevel * kSamplesPerFrame;
-}
-
-void Session::publish_frame(std::int64_t index, std::span<const float> motion, bool is_loud) {
-    hang_ = is_loud ? kHangFrames + 1 : std::max(hang_ - 1, 0);
-    Frame frame{index, (index + delay_frames_) * kFrameNs, hang_ > 0 ? kSpeaking : kListening};
-    if (clock_ && frame.time_ns < now_ns_) {
-        frame.state |= kLate;
-        ++stats_.late_frames;
-    }
-    ++stats_.frames;
-    stats_.nonfinite_values += rig_.process(motion, hang_ > 0, index, queue_.push(frame));
 }
 
 }  // namespace visavis

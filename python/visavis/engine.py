@@ -69,6 +69,7 @@ class ModelInfo:
     steps: int
     noise_coherence: float
     eye_layer: bool = False  # the rig moves the eyes; the model leaves their channels at 0
+    least_steps: int = 1  # the fewest that its sampler takes
 
 
 @runtime_checkable
@@ -109,6 +110,7 @@ def model_info(config: "ModelConfig", name: str) -> ModelInfo:
         steps=config.steps,
         noise_coherence=config.noise_coherence,
         eye_layer=config.eyes == "layer",
+        least_steps=2 if config.sampler == "ancestral" else 1,
     )
 
 

@@ -12,8 +12,8 @@
 
 Times are nanoseconds of the session clock: frame k stands at k * 40 ms.  Offline ("push drive"), `poll` generates each
 turn as soon as the voices cover it.  Live ("clock drive", from the first `advance` on), `advance` generates the turns
-that are due with what has been pushed by then.  Sessions of one model share its engine and take turns at it; they may
-be used from several threads.
+that are due with what has been pushed by then (docs/clock.md).  Sessions of one model share its engine and take turns
+at it; they may be used from several threads.
 """
 
 import threading
@@ -32,9 +32,11 @@ from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.engine import Engine, load_engine
 from visavis.errors import InvalidArgument, StateError
 from visavis.rig import Dial, as_dials, dial_setting
+from visavis.turn_report import LateAction, TurnReport
 
 AgentAudio: TypeAlias = Literal["ahead", "live"]
 Voices: TypeAlias = Literal["both", "agent", "user"]
+Late: TypeAlias = Literal["hold", "fewer_steps", "idle"]
 Voice: TypeAlias = str | Path | tuple[ArrayLike, int]
 CHUNK_SECONDS = 10  # of audio that `animate` pushes before it polls
 
@@ -44,7 +46,7 @@ class FrameState(IntFlag):
 
     SPEAKING = 1  # the agent's voice is above -45 dBFS, or was less than 200 ms ago
     LISTENING = 2  # else
-    LATE = 4  # was generated after its time
+    LATE = 4  # was generated after its time, by one frame at most
     WITHDRAWN = 8  # cancelled: do not show it
 
 
@@ -105,46 +107,43 @@ class Model:
         voices: Voices = "both",
         steps: int | None = None,
         lead_ns: int = FRAME_NS,
+        late: Late = "hold",
+        clock: Callable[[], int] | None = None,
     ) -> "Session":
         """Start a conversation; the same seed and audio give the same motion.
 
         `agent_audio`: "ahead", the voice is known before it plays (TTS), or "live", an actor speaks and both voice and
         face go out `Session.delay_ns` later.  `voices`: the voices there will be; the push drive waits for these alone.
         `temperature` scales the noise of the denoising steps, `steps` is their number (None: the engine's).
-        `lead_ns`: in the clock drive a turn is due this long before its first frame is to be seen.
+        `lead_ns`: in the clock drive a turn is due this long before its first frame is to be seen.  `late`: what is
+        done there about turns that cannot be in time: "hold" nothing, "fewer_steps" the next lower number of denoising
+        steps until turns are in time, "idle" frames of the eye layer.  `clock`: monotonic nanoseconds by which the
+        engine's work is measured (None: the system's).
         """
-        return Session(self, seed, temperature, guidance, agent_audio, voices, steps, lead_ns)
+        options: dict[str, Any] = {
+            "seed": _whole("seed", seed, 0, 2**64 - 1),
+            "temperature": temperature,
+            "guidance": guidance,
+            "agent_audio": agent_audio,
+            "voices": voices,
+            "steps": 0 if steps is None else _whole("steps", steps, 1, 1000),
+            "lead_ns": _whole("lead_ns", lead_ns, 0, 10 * 10**9),
+            "late": late,
+            "clock": clock,
+        }
+        return Session(self, options)
 
 
 class Session:
     """One character's conversation.  Close it, or use it in a `with` block, to give its place in the engine back."""
 
-    def __init__(
-        self,
-        model: Model,
-        seed: int,
-        temperature: float,
-        guidance: float,
-        agent_audio: AgentAudio,
-        voices: Voices,
-        steps: int | None,
-        lead_ns: int,
-    ) -> None:
+    def __init__(self, model: Model, options: dict[str, Any]) -> None:
         from visavis import _core
 
         self.model = model
         self._lock = model._lock
         with self._lock:
-            self._native: Any = _core.Session(
-                model.engine,
-                seed=_whole("seed", seed, 0, 2**64 - 1),
-                temperature=temperature,
-                guidance=guidance,
-                steps=0 if steps is None else _whole("steps", steps, 1, 1000),
-                agent_audio=agent_audio,
-                voices=voices,
-                lead_ns=_whole("lead_ns", lead_ns, 0, 10 * 10**9),
-            )
+            self._native: Any = _core.Session(model.engine, **options)
         self.delay_ns: int = self._native.delay_ns  # of the frames; the agent's voice must be played as much later
 
     def __enter__(self) -> "Session":
@@ -187,7 +186,10 @@ class Session:
             return int(self._open().push_user_motion(array, time_ns))
 
     def advance(self, now_ns: int) -> None:
-        """Tell the session what time it is, and generate what is due; the first call starts the clock drive."""
+        """Tell the session what time it is, and generate what is due; the first call starts the clock drive.
+
+        No turn begins after 10 ms of work, so that frames can be polled; the next call goes on.  Call it every 20 ms.
+        """
         now = _time("now_ns", now_ns)
         with self._lock:
             self._open().advance(now)
@@ -195,12 +197,18 @@ class Session:
     def cancel(self, from_ns: int) -> int:
         """Barge-in: forget the agent's queued voice from a time on and withdraw the frames from then on.
 
-        Withdrawn frames come out of `poll`, a second time if need be, with state WITHDRAWN; the conversation goes on
-        as listening.  Returns how many there are.
+        Withdrawn frames come out of `poll`, a second time if need be, with state WITHDRAWN, and after them frames in
+        their place: the head goes on, the face eases to listening.  Returns how many were withdrawn.
         """
         start = _time("from_ns", from_ns)
         with self._lock:
             return int(self._open().cancel(start))
+
+    def cancel_user(self, from_ns: int) -> None:
+        """Forget the user's voice queued from a time on: another character who was interrupted."""
+        start = _time("from_ns", from_ns)
+        with self._lock:
+            self._open().cancel_user(start)
 
     def set_temperature(self, temperature: float) -> None:
         """Scale the noise of the denoising steps from the next turn on."""
@@ -250,9 +258,21 @@ class Session:
             for i, t, s, row in zip(index, time_ns, state, values, strict=True)
         ]
 
+    def poll_turns(self) -> list[TurnReport]:
+        """Reports of the turns that were not reported yet, oldest first; the last 64 are kept."""
+        with self._lock:
+            turns: list[dict[str, Any]] = self._open().poll_turns()
+        return [TurnReport(**{**turn, "action": LateAction(turn["action"])}) for turn in turns]
+
+    @property
+    def user_lag_frames(self) -> int:
+        """How far back a turn sees the user; in the clock drive, as near as what is live can be."""
+        with self._lock:
+            return int(self._open().user_lag_frames)
+
     @property
     def stats(self) -> dict[str, Any]:
-        """Counters: turns, frames, late and withdrawn frames, stage times, and per voice what was missing or dropped.
+        """Counters: turns, frames, what was late and what became of it, stage times, and per voice what was missing.
 
         `user` and `agent` count samples at 16 kHz, `user_motion` counts frames.
         """

@@ -64,8 +64,8 @@ def test_no_allocation_on_the_frame_path(library: Path, model: Path, tmp_path: P
     source = ROOT / "tests" / "native" / "allocations.cpp"
     program = link("g++", CXX_FLAGS, source, library, tmp_path / "allocations")
     found = json.loads(run(program, model))
-    assert found["frames"] >= 750
-    assert found["allocations"] == 0
+    assert found["frames"] >= 1200 and found["allocations"] == 0
+    assert min(found[path] for path in ("dropped", "idle", "fewer", "replaced")) > 0  # they were all walked
 
 
 def test_only_the_abi_is_exported(library: Path) -> None:

@@ -11,6 +11,7 @@ from visavis.constants import FRAME_NS
 from visavis.engine import TurnInput, TurnOutput
 from visavis.errors import InvalidArgument
 from visavis.session import Frame, FrameState, Model, Session
+from visavis.turn_report import LateAction
 
 F = 5
 MS = 1_000_000
@@ -22,7 +23,8 @@ def noise(seconds: float, seed: int = 1) -> np.ndarray:
 
 
 def session_of(engine: RecordingEngine, **options: object) -> Session:
-    return Model(engine).session(**options)  # type: ignore[arg-type]
+    """A session whose engine takes no time."""
+    return Model(engine).session(**{"clock": lambda: 0, **options})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ def test_a_turn_is_due_its_lead_before_its_first_frame(engine: RecordingEngine) 
     session.advance(160 * MS)
     assert [frame.index for frame in session.poll()] == [5, 6, 7, 8, 9]
     early = session_of(engine, lead_ns=120 * MS)
+    early.advance(0)
     early.advance(80 * MS)
     assert len(early.poll()) == 10
 
@@ -97,17 +100,39 @@ def test_a_late_microphone_is_counted(engine: RecordingEngine) -> None:
     assert stats["replaced"] == stats["gap"] == 0
 
 
-def test_frames_made_after_their_time_are_late(engine: RecordingEngine) -> None:
+def test_frames_made_after_their_time_are_late_or_dropped(engine: RecordingEngine) -> None:
     session = session_of(engine)
     session.advance(0)
-    session.advance(SECOND)  # the caller slept
+    session.advance(500 * MS)  # the caller slept: turns 1 and 2 are over, half of turn 2 as well
     frames = session.poll()
-    assert [frame.index for frame in frames] == list(range(30))
-    late = [frame.index for frame in frames if FrameState.LATE in frame.state]
-    assert late == list(range(5, 25))
-    assert session.stats["late_frames"] == 20
+    assert [frame.index for frame in frames] == [0, 1, 2, 3, 4, 12, 13, 14]
+    assert [frame.index for frame in frames if FrameState.LATE in frame.state] == [12]
+    stats = session.stats
+    assert (stats["dropped_frames"], stats["late_frames"], stats["late_turns"], stats["skipped_turns"]) == (7, 1, 2, 0)
+    assert [turn.turn for turn in engine.turns] == [0, 1, 2]  # each enters the history
+    reports = session.poll_turns()
+    assert [(r.turn, r.action, r.dropped_frames, r.steps) for r in reports] == [
+        (0, LateAction.IN_TIME, 0, 5), (1, LateAction.HELD, 5, 5), (2, LateAction.HELD, 2, 5)
+    ]  # fmt: skip
+    assert [r.due_ns for r in reports] == [-40 * MS, 160 * MS, 360 * MS] and session.poll_turns() == []
     with pytest.raises(InvalidArgument, match="never goes back"):
-        session.advance(SECOND - 1)
+        session.advance(500 * MS - 1)
+
+
+@pytest.mark.parametrize("lead_ms", [0, 40, 1000])
+def test_far_behind_goes_on_with_the_newest_turn(engine: RecordingEngine, lead_ms: int) -> None:
+    session = session_of(engine, lead_ns=lead_ms * MS)
+    session.advance(0)
+    n_before = len(session.poll())
+    session.push_user_audio(noise(3.0), 16000, time_ns=2 * SECOND)
+    session.advance(3 * SECOND)
+    frames = session.poll()
+    assert frames[0].index == 75 and not any(FrameState.LATE in frame.state for frame in frames)
+    stats, report = session.stats, session.poll_turns()[-len(frames) // F]
+    assert stats["skipped_turns"] == report.skipped_turns == (75 - n_before) // F
+    assert stats["dropped_frames"] == stats["late_frames"] == 0
+    heard = engine.turns[n_before // F].user_audio  # as of 7 frames before frame 75
+    assert heard is not None and heard.tobytes() == noise(3.0)[(75 - 7 - 50) * 640 :][:3200].tobytes()
 
 
 def test_frames_wait_in_a_bounded_queue(engine: RecordingEngine) -> None:
@@ -115,7 +140,10 @@ def test_frames_wait_in_a_bounded_queue(engine: RecordingEngine) -> None:
     for now in range(0, 60 * SECOND, 200 * MS):
         session.advance(now)
     assert len(engine.turns) * F <= 256  # nobody polls: nothing is made beyond the queue
-    assert len(session.poll()) == 1500
+    assert [frame.index for frame in session.poll()] == list(range(255))
+    session.advance(60 * SECOND)
+    assert [frame.index for frame in session.poll()] == list(range(1500, 1505))
+    assert session.stats["skipped_turns"] == 300 - 51
 
 
 def test_audio_without_a_time_goes_where_the_session_is(engine: RecordingEngine) -> None:
@@ -152,19 +180,24 @@ def test_barge_in_withdraws_voice_and_frames(engine: RecordingEngine) -> None:
     polled = session.poll(22)
     assert all(frame.state == FrameState.SPEAKING for frame in polled)
     n = session.cancel(800 * MS)
-    withdrawn = session.poll()
+    withdrawn = session.poll(10)
     assert n == len(withdrawn) == session.stats["withdrawn_frames"] == 10  # two were polled already
     assert [frame.index for frame in withdrawn] == list(range(20, 30))
     assert all(frame.state == FrameState.SPEAKING | FrameState.WITHDRAWN for frame in withdrawn)
+    others = session.poll()  # in their place, but for those whose time is over
+    assert [frame.index for frame in others] == list(range(24, 30)) and session.stats["replaced_frames"] == 6
+    assert [frame.state & ~FrameState.LATE for frame in others] == [FrameState.LISTENING] * 6
     assert session.stats["agent"]["cancelled"] == 5 * 16000 - 30 * 640
-    session.advance(1500 * MS)
+    for now in range(1000, 1501, 10):
+        session.advance(now * MS)
     after = session.poll()
     assert [frame.index for frame in after] == list(range(30, 40))
     assert all(FrameState.LISTENING in frame.state for frame in after)
     assert not engine.agent_audio()[30 * 640 :].any()
     assert session.push_agent_audio(noise(1.0), 16000) == 1600 * MS
     assert session.cancel(1700 * MS) == 0 and session.stats["agent"]["cancelled"] == 5 * 16000 - 30 * 640 + 14400
-    session.advance(2500 * MS)
+    for now in range(1500, 2501, 10):
+        session.advance(now * MS)
     frames = session.poll()
     assert [frame.index for frame in frames] == list(range(40, 65))
     assert engine.agent_audio()[25600 : 25600 + 1600].any() and not engine.agent_audio()[27200:].any()
@@ -179,7 +212,10 @@ def test_cancel_of_what_was_not_made_yet(engine: RecordingEngine) -> None:
     with pytest.raises(InvalidArgument, match="from_ns is None"):
         session.cancel(None)  # type: ignore[arg-type]
     assert session.cancel(0) == 25 and session.cancel(0) == 0
-    assert [frame.state & FrameState.WITHDRAWN for frame in session.poll()] == [FrameState.WITHDRAWN] * 25
+    frames = session.poll()
+    assert [frame.index for frame in frames] == [*range(25), *range(25)]
+    assert [frame.state for frame in frames[25:]] == [FrameState.LISTENING] * 25
+    assert all(FrameState.WITHDRAWN in frame.state for frame in frames[:25])
 
 
 def test_an_actor_and_his_face_go_out_later(engine: RecordingEngine) -> None:
@@ -226,8 +262,8 @@ def test_an_hour_needs_no_more_memory_than_a_minute(clock: bool) -> None:
         session.push_agent_audio(agent, 16000)
         session.push_user_audio(user, 8000)
         session.push_user_motion(motion)
-        if clock:
-            session.advance(second * SECOND + SECOND // 2)
+        for now in range(5 * clock):
+            session.advance(second * SECOND + now * SECOND // 5)
         n_frames += len(session._poll_arrays(None)[0])
         if second == 120:
             gc.collect()

@@ -9,7 +9,6 @@
 #include "constants.h"
 #include "engines/check_turn.h"
 #include "error.h"
-#include "session/noise.h"
 
 namespace visavis {
 
@@ -97,6 +96,7 @@ CpuEngine::CpuEngine(const ModelFile& file, const CpuEngineOptions& options)
       backbone_(cpu::TensorReader(file, *kernels_)),
       denoiser_(cpu::TensorReader(file, *kernels_), config_.sampler, normalisation_.mask()) {
     info_.steps = config_.steps;
+    info_.least_steps = cpu::least_steps(config_.sampler);
     const int frames = config_.turn_frames;
     const int ahead = config_.agent_lookahead_frames * kSamplesPerFrame;
     audio_ = cpu::Buffer(elements(config_.context_samples() + config_.turn_samples() + ahead));
@@ -132,6 +132,13 @@ void CpuEngine::close(int slot) {
 void CpuEngine::reset(int slot) {
     const Busy busy(*this);
     find(slot).clear();
+}
+
+void CpuEngine::prepare(int steps) {
+    const Busy busy(*this);
+    cpu::check_steps(config_.sampler, steps);
+    denoiser_.prepare(steps);
+    noise_.resize(std::max(noise_.size(), noise_size(noise_request(steps))));
 }
 
 Slot& CpuEngine::find(int slot) {
@@ -225,15 +232,20 @@ void CpuEngine::denoise(Slot& slot, const TurnInput& input, int steps) {
     denoiser_.run(request, motion_.data());
 }
 
-std::span<const float> CpuEngine::noise_of(const Slot& slot, const TurnInput& input, int steps) {
-    if (!input.noise.empty()) return input.noise;
+NoiseRequest CpuEngine::noise_request(int steps) const {
     NoiseRequest request;
-    request.seed = input.seed;
-    request.first_frame = (input.turn < 0 ? slot.n_turns : input.turn) * config_.turn_frames;
     request.n_frames = config_.turn_frames;
     request.n_channels = config_.n_channels;
     request.n_steps = steps;
     request.coherence = info_.noise_coherence;
+    return request;
+}
+
+std::span<const float> CpuEngine::noise_of(const Slot& slot, const TurnInput& input, int steps) {
+    if (!input.noise.empty()) return input.noise;
+    NoiseRequest request = noise_request(steps);
+    request.seed = input.seed;
+    request.first_frame = (input.turn < 0 ? slot.n_turns : input.turn) * config_.turn_frames;
     noise_.resize(std::max(noise_.size(), noise_size(request)));
     const std::span<float> values = std::span(noise_).first(noise_size(request));
     noise(request, values);

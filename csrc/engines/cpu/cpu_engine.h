@@ -11,6 +11,7 @@
 #include "engines/cpu/slot.h"
 #include "engines/cpu/turn_tokens.h"
 #include "engines/engine.h"
+#include "session/noise.h"
 
 namespace visavis {
 
@@ -37,6 +38,7 @@ class CpuEngine final : public Engine {
     int open() override;
     void close(int slot) override;
     void reset(int slot) override;
+    void prepare(int steps) override;
     void step(std::span<const TurnInput> inputs, std::span<TurnOutput> outputs) override;
 
   private:
@@ -52,6 +54,7 @@ class CpuEngine final : public Engine {
     int place(const cpu::Slot& slot) const;
     int seen(const cpu::Slot& slot) const;
     float* embedded(cpu::Slot& slot, std::int64_t turn) const;
+    NoiseRequest noise_request(int steps) const;
     std::span<const float> noise_of(const cpu::Slot& slot, const TurnInput& input, int steps);
 
     const cpu::Kernels* kernels_;

@@ -28,6 +28,7 @@ class Denoiser {
 
     // out (F, C) normalised.  The first call with a number of steps prepares its tables.
     void run(const DenoiseRequest& request, float* out);
+    void prepare(int steps) { plan(steps); }
 
   private:
     struct Block {

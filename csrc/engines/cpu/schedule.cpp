@@ -77,8 +77,10 @@ std::vector<SamplerStep> dpm2m(int steps) {
 
 }  // namespace
 
+int least_steps(Sampler sampler) { return sampler == Sampler::kAncestral ? 2 : 1; }
+
 void check_steps(Sampler sampler, int steps) {
-    const int least = sampler == Sampler::kAncestral ? 2 : 1;
+    const int least = least_steps(sampler);
     const int most = sampler == Sampler::kAncestral ? kProcessSteps : kDpmFirst - kDpmLast + 1;
     if (steps < least || steps > most) {
         throw Error(Status::kInvalidArgument, std::string(sampler == Sampler::kAncestral ? "ancestral" : "dpm2m") +

@@ -21,5 +21,6 @@ struct SamplerStep {
 // Steps from the noisiest to the cleanest.  Throws Error(kInvalidArgument) for a number that the sampler does not take.
 std::vector<SamplerStep> sampler_steps(Sampler sampler, int steps);
 void check_steps(Sampler sampler, int steps);
+int least_steps(Sampler sampler);
 
 }  // namespace visavis::cpu

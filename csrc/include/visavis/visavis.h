@@ -199,7 +199,12 @@ VV_API void vv_engine_destroy(vv_engine* engine);
 /* ---- Session -------------------------------------------------------------------------------------------------------
  * Two drives.  Push (offline): vv_session_poll generates a turn as soon as the voices cover it.  Clock (live, from the
  * first vv_session_advance on): vv_session_advance generates the turns that are due, with what has come by then; agent
- * audio that has not is silence, user audio that has not is absent, both are counted. */
+ * audio that has not is silence, user audio that has not is absent, both are counted.
+ *
+ * Clock drive: a turn is due lead_ns before its first frame; the session measures what the engine takes from there.
+ * Frames that are made over one frame (40 ms) late are dropped, others after their time are marked VV_FRAME_LATE.  A
+ * session whose next turn began over two turns ago goes on with the newest that is due: a real gap, frames and history
+ * lack what lies between.  What else is done about turns that cannot be in time is up to vv_session_config.late. */
 typedef struct vv_session vv_session;
 
 typedef enum vv_agent_audio {
@@ -207,6 +212,13 @@ typedef enum vv_agent_audio {
     VV_AGENT_AUDIO_LIVE = 1   /* an actor speaks: play voice and face vv_session_delay_ns later */
 } vv_agent_audio;
 /* The voices that a session has; the push drive waits for these alone. */
+typedef enum vv_late {
+    VV_LATE_HOLD = 0,        /* the turn is made as always; the client holds its last frame meanwhile */
+    VV_LATE_FEWER_STEPS = 1, /* the turn gets the next lower number of denoising steps, until turns are in time */
+    VV_LATE_IDLE = 2 /* a turn that would lose frames gets frames of the eye layer, the rest of the face eases to
+                        neutral; it enters the history later */
+} vv_late;
+typedef int64_t (*vv_clock_fn)(void* user);
 typedef enum vv_voices { VV_VOICES_BOTH = 0, VV_VOICES_AGENT = 1, VV_VOICES_USER = 2 } vv_voices;
 
 typedef struct vv_session_config {
@@ -218,6 +230,10 @@ typedef struct vv_session_config {
     float temperature;    /* 0 to 10, scales the noise of ancestral steps, with dpm2m the first noise; default 1 */
     float guidance;       /* 0 to 10, weight of the user; default 1: no guidance */
     int64_t lead_ns;      /* clock drive: a turn is due this long before its first frame; default 40 ms, at most 10 s */
+    uint32_t late;        /* vv_late */
+    uint32_t reserved;
+    vv_clock_fn clock; /* monotonic nanoseconds, of any origin; measures the engine; NULL: the system's clock */
+    void* clock_user;  /* what it is called with */
 } vv_session_config;
 
 static inline vv_session_config vv_session_config_default(void) {
@@ -257,14 +273,17 @@ VV_API vv_status vv_session_push_agent_audio(vv_session* session, const float* s
 VV_API vv_status vv_session_push_user_motion(vv_session* session, const float* values, size_t n_frames, int64_t time_ns,
                                              int64_t* start_ns);
 
-/* The session clock stands at now_ns; it never goes back.  Generates all turns that are due, each lead_ns before its
- * first frame is to be seen.  Uses the engine. */
+/* The session clock stands at now_ns; it never goes back.  Generates the turns that are due, but begins none after 10
+ * ms of work, so that frames can be polled; the next call goes on.  Call it every 20 ms or so.  Uses the engine. */
 VV_API vv_status vv_session_advance(vv_session* session, int64_t now_ns);
 
 /* Barge-in: forgets the agent's queued voice from from_ns on and withdraws the frames from then on.  The withdrawn ones
- * come out of poll marked VV_FRAME_WITHDRAWN, those polled before (of the last ten seconds) a second time.  The
- * conversation goes on as listening.  *n_withdrawn may be NULL. */
+ * come out of poll marked VV_FRAME_WITHDRAWN, those polled before (of the last ten seconds) a second time, and after
+ * them frames in their place: the head goes on, the face eases to listening within ten frames, with no frame missing.
+ * *n_withdrawn may be NULL. */
 VV_API vv_status vv_session_cancel(vv_session* session, int64_t from_ns, size_t* n_withdrawn);
+/* Forgets the user's voice queued from from_ns on: the other character was interrupted. */
+VV_API vv_status vv_session_cancel_user(vv_session* session, int64_t from_ns);
 
 /* The temperature from the next turn on, 0 to 10. */
 VV_API vv_status vv_session_set_temperature(vv_session* session, float temperature);
@@ -277,7 +296,7 @@ VV_API vv_status vv_session_end(vv_session* session);
 typedef enum vv_frame_state {
     VV_FRAME_SPEAKING = 1,  /* the agent's voice is above -45 dBFS, or was less than 200 ms ago */
     VV_FRAME_LISTENING = 2, /* else */
-    VV_FRAME_LATE = 4,      /* was generated after its time */
+    VV_FRAME_LATE = 4,      /* was generated after its time, by 40 ms at most */
     VV_FRAME_WITHDRAWN = 8  /* cancelled: do not show it; drop a frame of the same index that you hold */
 } vv_frame_state;
 
@@ -292,6 +311,27 @@ typedef struct vv_frame {
  * how many.  The library holds at most 256 frames and generates no more until they are polled.  Uses the engine. */
 VV_API vv_status vv_session_poll(vv_session* session, vv_frame* frames, float* values, size_t max_frames,
                                  size_t* n_frames);
+
+/* What became of a turn.  Times are the session clock's; in the push drive a turn begins when it would be due. */
+typedef enum vv_late_action {
+    VV_TURN_IN_TIME = 0,
+    VV_TURN_HELD = 1,
+    VV_TURN_FEWER_STEPS = 2,
+    VV_TURN_IDLE = 3
+} vv_late_action;
+typedef struct vv_turn {
+    int64_t turn;             /* its number: frames turn * F to turn * F + F - 1 */
+    int64_t skipped_turns;    /* turns before this one that were never generated */
+    int64_t due_ns;           /* lead_ns before its first frame */
+    int64_t begin_ns, end_ns; /* the engine's work */
+    int64_t speech_ns, backbone_ns, denoise_ns;
+    int32_t steps;           /* denoising steps that were run */
+    uint32_t action;         /* vv_late_action */
+    uint32_t dropped_frames; /* over one frame late */
+    uint32_t reserved;
+} vv_turn;
+/* Copies the reports of the turns that were not yet reported, oldest first; the last 64 are kept. */
+VV_API vv_status vv_session_poll_turns(vv_session* session, vv_turn* turns, size_t max_turns, size_t* n_turns);
 
 /* How much later than the session clock voice and face go out: 0, or (F + 2) * 40 ms with a live agent. */
 VV_API int64_t vv_session_delay_ns(const vv_session* session);
@@ -335,6 +375,11 @@ typedef struct vv_session_stats {
     int64_t speech_ns, backbone_ns, denoise_ns; /* time spent, sums over all turns */
     vv_voice_stats user, agent;
     int64_t user_motion_pushed, user_motion_late, user_motion_replaced; /* frames */
+    int64_t replaced_frames;                                            /* given out in place of withdrawn ones */
+    int64_t dropped_frames;                                             /* over one frame late when they were made */
+    int64_t idle_frames;                                                /* of the eye layer alone */
+    int64_t skipped_turns;                                              /* never generated: over two turns behind */
+    int64_t late_turns, fewer_steps_turns, idle_turns;
 } vv_session_stats;
 
 /* Fills as many bytes as stats->struct_size says. */

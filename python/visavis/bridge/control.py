@@ -129,6 +129,7 @@ def _open(server: "BridgeServer", request: dict[str, Any], _received_ns: int) ->
         seed=_member(request, "seed", int, 0),
         agent_audio=_member(request, "agent_audio", str, "ahead"),
         dtype=_member(request, "dtype", str, "f32"),
+        late=_member(request, "late", str, "hold"),
         dials=_member(request, "dials", dict, {}),
     )
     return {"head": server.open_head(name, options).describe()}

@@ -118,5 +118,6 @@ def _times(head: Head, arrived: dict[str, Any]) -> Any:
     grid.add_row("lag", lag, "server to the other process")
     grid.add_row("ahead", f"p50 {milliseconds(arrived.get('spare_ms_p50'))}", "before the frame is to be seen")
     counts = f"{arrived.get('frames', 0)} arrived, {arrived.get('lost', 0)} lost"
-    grid.add_row("frames", counts, f"{head.counters['late_frames']} late, {head.counters['dropped_frames']} dropped")
+    made = head.count()
+    grid.add_row("frames", counts, f"{made['late_frames']} late, {made['dropped_frames']} dropped")
     return grid

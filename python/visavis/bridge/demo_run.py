@@ -105,16 +105,16 @@ def run_demo(model: "Model", out: Path, *, fast: bool, seed: int, port: int, sto
         with RecorderProcess(server.ports.endpoint, "demo", motion_path) as recorder:
             pace = _Pace(server, clock, recorder, stop)
             pace.until(recorder.ready.is_set, "the recorder to be ready")
-            voices, late_before = DemoVoices(head), head.counters["late_frames"]
+            voices, late_before = DemoVoices(head), head.count()["late_frames"]
             server.feeders.append(voices)
             yield f"a conversation of {voices.length_ns / 1e9:.1f} s; motion over {server.ports.endpoint}"
             recorder.begin(voices.start_ns, voices.start_ns + voices.length_ns)
             yield from _play(pace, head, voices)
             pace.until(recorder.done.is_set, "the motion file")
             arrived = dict(recorder.arrived)
+        arrived["late"] = head.count()["late_frames"] - late_before
     if stop():
         return
-    arrived["late"] = head.counters["late_frames"] - late_before
     yield from _report(head, arrived, motion_path, fast, time.monotonic() - started)
     if plot_available():
         title = f"Visavis: {head.model.name}, one conversation, motion as it arrived in another process"

@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 from visavis import _core
 from visavis.bridge.audio_queue import AudioQueue, Chunk
 from visavis.bridge.dials import HeadDials, temperature_of
-from visavis.bridge.wire import END, LATE, TIMED, WITHDRAWN
+from visavis.bridge.wire import END, TIMED, WITHDRAWN
 from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from visavis.session import AgentAudio, Frame, Model
+    from visavis.session import AgentAudio, Frame, Late, Model
 
 STAGES = ("speech", "backbone", "denoise")
 DTYPES = ("f32", "norm16")
 VOICE_COUNTERS = ("pushed", "missing", "late")
+SESSION_COUNTERS = (
+    "turns", "late_frames", "dropped_frames", "withdrawn_frames", "replaced_frames", "idle_frames", "late_turns",
+    "fewer_steps_turns", "idle_turns", "skipped_turns",
+)  # fmt: skip
 REMEMBERED_TURNS = 500  # stage times kept for percentiles
-LATE_NS = FRAME_NS  # a frame later than this is dropped
 LEAD_NS = FRAME_NS  # frames are made this long before their time
 DRY_NS = 3 * FRAME_NS  # the user's voice without times: queue this far behind its arrival means a fresh start
 
@@ -37,6 +40,7 @@ class HeadOptions:
     seed: int = 0
     agent_audio: str = "ahead"  # or "live"
     dtype: str = "f32"  # or "norm16"
+    late: str = "hold"  # or "fewer_steps", "idle" (docs/clock.md)
     dials: dict[str, float] = field(default_factory=dict)  # docs/rig.md, and temperature
 
     def __post_init__(self) -> None:
@@ -44,6 +48,8 @@ class HeadOptions:
             raise InvalidArgument(f"dtype is {self.dtype!r}; expected one of {', '.join(DTYPES)}")
         if self.agent_audio not in ("ahead", "live"):
             raise InvalidArgument(f"agent_audio is {self.agent_audio!r}; expected ahead or live")
+        if self.late not in ("hold", "fewer_steps", "idle"):
+            raise InvalidArgument(f"late is {self.late!r}; expected hold, fewer_steps or idle")
         temperature_of(self.dials)
 
 
@@ -64,6 +70,8 @@ class Head:
             agent_audio=cast("AgentAudio", options.agent_audio),
             temperature=temperature_of(options.dials),
             lead_ns=LEAD_NS,
+            late=cast("Late", options.late),
+            clock=clock,
         )
         try:
             self.dials = HeadDials(self._session, options.dials)
@@ -76,7 +84,7 @@ class Head:
         self._n_voice_samples = 0
         self.newest: Frame | None = None
         self._sums = dict.fromkeys(("turns", *(f"{stage}_ns" for stage in STAGES)), 0)
-        self.counters = Counter(frames=0, late_frames=0, dropped_frames=0, dropped_inputs=0)
+        self.counters = Counter(frames=0, dropped_inputs=0)
         self.stage_ms: dict[str, deque[float]] = {stage: deque(maxlen=REMEMBERED_TURNS) for stage in STAGES}
 
     def session_ns(self, server_ns: int | None = None) -> int:
@@ -102,18 +110,13 @@ class Head:
 
     def advance(self) -> Iterator[bytes]:
         """The messages that are due: frames, each behind the voice that belongs to it."""
-        now_ns = self.session_ns()
-        self._session.advance(now_ns)
+        self._session.advance(self.session_ns())
         frames = self._session.poll()
         for frame in frames:
             if frame.state & WITHDRAWN:
                 continue  # the cut has said so
             yield from map(self._voice_message, self._voice.take(frame.time_ns + FRAME_NS))
-            if frame.time_ns + LATE_NS < now_ns:
-                self.counters["dropped_frames"] += 1
-                continue
             self.counters["frames"] += 1
-            self.counters["late_frames"] += bool(frame.state & LATE)
             self.newest = frame
             yield self._motion_message(frame)
         if frames:
@@ -167,24 +170,26 @@ class Head:
             "dtype": self.options.dtype,
             "frame_rate": FRAME_RATE,
             "turn_frames": info.turn_frames,
-            "user_lag_frames": info.user_lag_frames,
+            "user_lag_frames": self._session.user_lag_frames,
             "agent_lookahead_frames": info.agent_lookahead_frames,
             "agent_audio": self.options.agent_audio,
             "delay_ns": self._session.delay_ns,
             "lead_ns": LEAD_NS,
+            "late": self.options.late,
             "session_ns": self.session_ns(server_ns),
             "server_ns": server_ns,
             "dials": self.dials.describe(),
-            "counters": {**self.counters, **self._session_counters()},
+            "counters": self.count(),
         }
 
-    def _session_counters(self) -> dict[str, int]:
+    def count(self) -> dict[str, int]:
+        """All counters since the head was opened."""
         stats = self._session.stats
         ms = 16  # samples at 16 kHz in a millisecond
         voices = {f"{who}_{what}_ms": stats[who][what] // ms for who in ("user", "agent") for what in VOICE_COUNTERS}
         return {
-            "turns": stats["turns"],
-            "withdrawn_frames": stats["withdrawn_frames"],
+            **self.counters,
+            **{name: stats[name] for name in SESSION_COUNTERS},
             "user_motion_frames": stats["user_motion"]["pushed"],
             "agent_dropped_ms": round(self._voice.dropped_s * 1000),
             **voices,

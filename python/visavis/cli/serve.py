@@ -65,6 +65,9 @@ def main(
         list[str] | None,
         typer.Option(help="Let pages of this origin connect too, such as https://example.org.", metavar="ORIGIN"),
     ] = None,
+    late: Annotated[
+        str, typer.Option(help="What heads opened here do about late turns: hold, fewer_steps or idle (docs/clock.md).")
+    ] = "hold",
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
     ] = None,
@@ -84,6 +87,7 @@ def main(
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
     options = {} if steps is None else {"steps": steps}
+    head_options = HeadOptions(seed=seed, late=late)
     loaded = visavis.load(model, engine=engine, **options)
     out = {"livelink-face": livelink_face, "vmc": vmc, "ifacialmocap": ifacialmocap}
     faces = {"livelink": user_livelink, "vmc": user_vmc}
@@ -94,9 +98,9 @@ def main(
         serve_web(server, web, web_origin or (), insecure) as pages,
     ):
         for name in head or ([] if demo else ["npc"]):
-            server.open_head(name, HeadOptions(seed=seed))
+            server.open_head(name, head_options)
         if demo:
-            server.feeders.append(DemoVoices(server.open_head("demo", HeadOptions(seed=seed)), loop=True))
+            server.feeders.append(DemoVoices(server.open_head("demo", head_options), loop=True))
             server.owned_heads.add("demo")
         ports = server.ports
         print(
