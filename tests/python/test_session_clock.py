@@ -131,8 +131,10 @@ def test_far_behind_goes_on_with_the_newest_turn(engine: RecordingEngine, lead_m
     stats, report = session.stats, session.poll_turns()[-len(frames) // F]
     assert stats["skipped_turns"] == report.skipped_turns == (75 - n_before) // F
     assert stats["dropped_frames"] == stats["late_frames"] == 0
-    heard = engine.turns[n_before // F].user_audio  # as of 7 frames before frame 75
-    assert heard is not None and heard.tobytes() == noise(3.0)[(75 - 7 - 50) * 640 :][:3200].tobytes()
+    heard, lag = engine.turns[n_before // F].user_audio, session.user_lag_frames
+    spoken = np.concatenate([np.zeros(50 * 640, np.float32), noise(3.0)])[(75 - lag) * 640 :][:3200]
+    assert lag == {0: 7, 40: 7, 1000: 31}[lead_ms]
+    assert heard is not None and heard.tobytes() == spoken.tobytes()
 
 
 def test_frames_wait_in_a_bounded_queue(engine: RecordingEngine) -> None:
