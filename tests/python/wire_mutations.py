@@ -36,3 +36,26 @@ def mutated(rng: random.Random, packet: bytes) -> bytes:
         else:
             raw += rng.randbytes(rng.randrange(1, 9))
     return bytes(raw)
+
+
+def mutated_datagram(rng: random.Random, packet: bytes) -> bytes:
+    """A datagram of another protocol, mutated where lengths, counts and texts may stand."""
+    raw = bytearray(packet)
+    for _ in range(rng.randrange(1, 4)):
+        how = rng.randrange(6)
+        if how == 0 and raw:
+            raw[rng.randrange(len(raw))] = rng.choice((0, 1, 0x24, 0x2C, 0x2F, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+        elif how == 1 and len(raw) >= 4:
+            value = rng.choice((0, 1, 4, 36, 61, len(raw), 2**31 - 1, -1, -(2**31), rng.randrange(1000)))
+            struct.pack_into(">i", raw, rng.randrange((len(raw) - 4) // 4 + 1) * 4, value)
+        elif how == 2 and len(raw) >= 4:
+            value = rng.choice((float("nan"), float("inf"), -1e30, 1e-40, rng.uniform(-2, 2)))
+            struct.pack_into(">f", raw, rng.randrange(len(raw) - 3), value)
+        elif how == 3:
+            del raw[rng.randrange(len(raw) + 1) :]
+        elif how == 4 and raw:
+            first, last = sorted(rng.randrange(len(raw) + 1) for _ in range(2))
+            raw[first:first] = raw[first:last][:200]
+        else:
+            raw += rng.randbytes(rng.randrange(1, 9))
+    return bytes(raw)

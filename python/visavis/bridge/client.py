@@ -1,6 +1,6 @@
 """A client's way in: control requests and inputs to a server, in Python.
 
-with Client("tcp://127.0.0.1:5570") as client:
+with Client("tcp://127.0.0.1:5570") as client:  # keys=ClientKeys.load("alice.key") where the server asks for them
     client.request("open", head="npc")
     client.send_agent_audio("npc", samples, rate=24_000)
 """
@@ -16,6 +16,7 @@ import zmq
 from numpy.typing import NDArray
 
 from visavis.bridge import wire
+from visavis.bridge.keys import ClientKeys
 from visavis.bridge.sockets import LARGEST_READ, endpoint
 from visavis.errors import InvalidArgument, StateError
 
@@ -27,8 +28,9 @@ CLOCK_SAMPLES = 5
 class Client:
     """Control and input sockets of one server; use in a `with` block.  One thread at a time."""
 
-    def __init__(self, address: str = "tcp://127.0.0.1:5570") -> None:
+    def __init__(self, address: str = "tcp://127.0.0.1:5570", keys: ClientKeys | None = None) -> None:
         self.host, self.port = parse_endpoint(address)
+        self._keys = keys
         self._context = zmq.Context()
         self._control = self._socket(self.port + 1)
         self._input = self._socket(self.port + 2)
@@ -40,6 +42,8 @@ class Client:
         socket.linger = 0
         socket.maxmsgsize = LARGEST_READ
         socket.ipv6 = ":" in self.host
+        if self._keys is not None:
+            self._keys.apply(socket)
         socket.connect(endpoint(self.host, port))
         return socket
 

@@ -23,6 +23,13 @@ class Refused(Exception):
         self.code = code
 
 
+def _refusal(id_: Any, code: str, text: str) -> dict[str, Any]:
+    return {"ok": False, "id": id_, "error": {"code": code, "message": text}}
+
+
+BUSY = json.dumps(_refusal(None, "busy", "too many requests from this connection; expected 200 a second")).encode()
+
+
 def answer(server: "BridgeServer", payload: bytes, allowed: Collection[str] | None = None) -> bytes:
     """The one reply to one request; `allowed` limits what may be asked for."""
     received_ns = server.clock()
@@ -46,10 +53,6 @@ def answer(server: "BridgeServer", payload: bytes, allowed: Collection[str] | No
     except Error as error:
         reply = _refusal(id_, "internal", str(error))
     return json.dumps(reply).encode()
-
-
-def _refusal(id_: Any, code: str, text: str) -> dict[str, Any]:
-    return {"ok": False, "id": id_, "error": {"code": code, "message": text}}
 
 
 def _parse(payload: bytes) -> dict[str, Any]:

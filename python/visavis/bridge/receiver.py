@@ -8,6 +8,7 @@ from types import TracebackType
 import zmq
 
 from visavis.bridge.client import Client, parse_endpoint
+from visavis.bridge.keys import ClientKeys
 from visavis.bridge.sockets import LARGEST_READ, endpoint
 from visavis.bridge.track import Track
 from visavis.bridge.wire import Message, decode, topic
@@ -16,13 +17,17 @@ from visavis.errors import InvalidArgument, StateError
 MAGICS = ("VVM1", "VVA1", "VVC1", "VVD1")
 RECEIVE_QUEUE = 20_000  # messages
 CONNECT_TIMEOUT_S = 0.7
+KEYS_WRONG = ("or does the server want a key (--key FILE)", "or is the key not in its folder, or of another server")
 
 
 class Receiver:
     """SUB socket on the motion port; use in a `with` block.  One thread at a time."""
 
-    def __init__(self, address: str = "tcp://127.0.0.1:5570", head: str | None = None) -> None:
+    def __init__(
+        self, address: str = "tcp://127.0.0.1:5570", head: str | None = None, keys: ClientKeys | None = None
+    ) -> None:
         self.host, self.port = parse_endpoint(address)
+        self._keys = keys
         topics = [magic.encode() if head is None else topic(magic, head) for magic in MAGICS]
         self.tracks: dict[str, Track] = {}
         self.malformed = 0
@@ -31,6 +36,8 @@ class Receiver:
         self._socket = self._context.socket(zmq.SUB)
         self._socket.linger = 0
         self._socket.ipv6 = ":" in self.host
+        if keys is not None:
+            keys.apply(self._socket)
         self._socket.rcvhwm = RECEIVE_QUEUE
         self._socket.maxmsgsize = LARGEST_READ
         for magic in topics:
@@ -44,7 +51,7 @@ class Receiver:
 
     def measure_clock(self) -> None:
         """Ask the server for its clock, so that lags hold between machines.  Raises StateError without an answer."""
-        with Client(self.endpoint) as client:
+        with Client(self.endpoint, self._keys) as client:
             self.clock_offset_ns = client.clock_offset_ns(CONNECT_TIMEOUT_S)
 
     def server_ns(self) -> int:
@@ -91,7 +98,7 @@ class Receiver:
         self.close()
 
 
-def why_nothing(address: str) -> str:
+def why_nothing(address: str, keys: ClientKeys | None = None) -> str:
     """One sentence on why no motion arrives from there, and what to do."""
     host, port = parse_endpoint(address)
     try:
@@ -100,12 +107,12 @@ def why_nothing(address: str) -> str:
         reason = error.strerror or str(error) or "no answer"
         return f"nothing listens on {host}:{port} ({reason}): start `visavis serve`, or give its --endpoint"
     try:
-        with Client(address) as client:
+        with Client(address, keys) as client:
             heads = client.request("describe", timeout_s=CONNECT_TIMEOUT_S)["heads"]
     except StateError:
         return (
             f"something listens on {host}:{port}, but no Visavis server answers on the control port {port + 1}: "
-            "is it another program, or the wrong port?"
+            f"is it another program, or the wrong port, {KEYS_WRONG[keys is not None]}?"
         )
     if not heads:
         return f"the server at {host}:{port} has no head open: open one with `visavis serve --head NAME`"

@@ -21,6 +21,8 @@ import zmq
 from visavis.bridge import control
 from visavis.bridge.head import Head, HeadOptions
 from visavis.bridge.inputs import InputGate
+from visavis.bridge.keys import ServerKeys
+from visavis.bridge.limits import Allowance, RateLimit
 from visavis.bridge.sockets import DEFAULT_PORT, LOOPBACK, Ports, ServerSockets
 from visavis.errors import InvalidArgument
 
@@ -31,6 +33,7 @@ log = logging.getLogger("visavis.bridge")
 MAX_HEADS = 16
 TICK_MS = 10  # longest wait between looks at the clock
 DESCRIBE_NS = 1_000_000_000
+REQUESTS = Allowance(a_second=200, at_once=1_000)  # of one connection to the control socket
 MESSAGES_A_TICK = 1_000  # taken from a socket before the heads get their turn again
 
 
@@ -51,6 +54,7 @@ class BridgeServer:
         port: int = DEFAULT_PORT,
         *,
         insecure: bool = False,
+        keys: ServerKeys | None = None,
         max_heads: int = MAX_HEADS,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -62,13 +66,18 @@ class BridgeServer:
         self.deadlines: list[Callable[[], int]] = []  # each says when it wants the next tick, server's clock
         self.reports: dict[str, Callable[[], Any]] = {}  # members of the control reply `describe`
         self.counters: Counter[str] = Counter()
-        self._gate = InputGate(self.heads)
+        self._gate = InputGate(self.heads, self.counters)
+        self._requests = RateLimit(REQUESTS)
         self._epoch = 0
         self._described_ns: dict[str, int] = {}
-        self._sockets = ServerSockets(bind, port, insecure=insecure)
+        self._sockets = ServerSockets(bind, port, insecure=insecure, keys=keys)
         self._poller = zmq.Poller()
         self._poller.register(self._sockets.control, zmq.POLLIN)
         self._poller.register(self._sockets.input, zmq.POLLIN)
+        self._doorkeeper = self._sockets.doorkeeper
+        if self._doorkeeper is not None:
+            self._poller.register(self._doorkeeper.socket, zmq.POLLIN)
+            self.reports["clients"] = self._doorkeeper.report
 
     @property
     def ports(self) -> Ports:
@@ -124,6 +133,8 @@ class BridgeServer:
 
     def tick(self) -> None:
         """Take what came in, let every head do what is due, publish.  Never waits."""
+        if self._doorkeeper is not None:
+            self._doorkeeper.answer()
         self._answer_requests()
         self._take_inputs()
         for feeder in self.feeders:
@@ -145,7 +156,11 @@ class BridgeServer:
 
     def _answer_requests(self) -> None:
         for envelope, payload in self._received(self._sockets.control):
-            reply = control.answer(self, payload)
+            if self._requests.take(envelope[0], 1, time.monotonic_ns()):
+                reply = control.answer(self, payload)
+            else:
+                self.counters["busy_replies"] += 1
+                reply = control.BUSY
             try:
                 self._sockets.control.send_multipart([*envelope, reply], zmq.DONTWAIT)
             except zmq.ZMQError:  # its queue is full: it does not read
@@ -158,10 +173,8 @@ class BridgeServer:
     def take_input(self, envelope: list[bytes], payload: bytes) -> None:
         """One input message of a sender, as from the input socket: pushed into its head, or dropped and counted."""
         reason = self._gate.take(envelope, payload)
-        if reason is not None:
-            self.counters["dropped_inputs"] += 1
-            if self.counters["dropped_inputs"] == 1:
-                log.warning("input dropped: %s (later ones are only counted)", reason)
+        if reason is not None and self.counters["dropped_inputs"] == 1:
+            log.warning("input dropped: %s (later ones are only counted)", reason)
 
     def _received(self, socket: "zmq.Socket[bytes]") -> list[tuple[list[bytes], bytes]]:
         """Messages that wait on a ROUTER: (envelope, last part)."""

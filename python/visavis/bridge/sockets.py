@@ -1,7 +1,7 @@
 """The three sockets of a server: motion PUB N, control ROUTER N+1, input ROUTER N+2, bound by the rules of the house.
 
-Loopback by default; another address only with `insecure`, as encryption (CURVE) is not built yet.  Every queue is
-bounded and closing never waits for a peer.
+Loopback by default; another address only with CURVE keys, or `insecure`.  Every queue is bounded and closing never
+waits for a peer.
 """
 
 import ipaddress
@@ -11,6 +11,8 @@ from types import TracebackType
 
 import zmq
 
+from visavis.bridge.keys import ServerKeys
+from visavis.bridge.zap import DOMAIN, Doorkeeper
 from visavis.errors import InvalidArgument, StateError
 
 DEFAULT_PORT = 5570
@@ -22,7 +24,11 @@ ANY_ADDRESS = "0.0.0.0"
 LARGEST_MESSAGE = 64 * 1024  # bytes: what the protocol allows
 LARGEST_READ = 1024 * 1024  # bytes: beyond it ZeroMQ drops the peer; up to it we count the message and go on
 PUBLISH_QUEUE = 2_000  # messages waiting for one slow subscriber; the rest are dropped for it alone (gaps in sequence)
+HANDSHAKE_MS = 5_000  # a peer that says nothing for so long is dropped
 INPUT_QUEUE = 500  # messages waiting from one sender; a faster one is held up
+
+
+KEYS_REMEDY = "--keys DIR (`visavis keys new DIR` makes them), or "
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,20 @@ class Ports:
 class ServerSockets:
     """Context and sockets; use in a `with` block.  One thread at a time.  Port 0: any three free ports in a row."""
 
-    def __init__(self, bind: str = LOOPBACK, port: int = DEFAULT_PORT, *, insecure: bool = False) -> None:
-        address = checked_address(bind, insecure)
+    def __init__(
+        self, bind: str = LOOPBACK, port: int = DEFAULT_PORT, *, insecure: bool = False, keys: ServerKeys | None = None
+    ) -> None:
+        address = checked_address(bind, insecure or keys is not None)
         if port and not 1024 <= port <= HIGHEST_PORT:
             raise InvalidArgument(
                 f"port {port}: expected 1024 to {HIGHEST_PORT} (control and input take the next two), or 0"
             )
         self._context = zmq.Context()
+        self._keys = keys
+        self.doorkeeper: Doorkeeper | None = None
         try:
+            if keys is not None:
+                self.doorkeeper = Doorkeeper(self._context, keys)
             self.motion, self.control, self.input = self._bind_any(address) if not port else self._bind(address, port)
         except BaseException:
             self._context.destroy(linger=0)
@@ -84,6 +96,9 @@ class ServerSockets:
                 socket.sndhwm = PUBLISH_QUEUE if offset == 0 else INPUT_QUEUE
                 socket.rcvhwm = INPUT_QUEUE
                 socket.maxmsgsize = LARGEST_READ
+                socket.handshake_ivl = HANDSHAKE_MS
+                if self._keys is not None:
+                    self._keys.apply(socket, DOMAIN)
                 _bind_port(socket, address, port + offset)
         except BaseException:
             for socket in sockets:
@@ -104,7 +119,7 @@ class ServerSockets:
         self.close()
 
 
-def checked_address(bind: str, insecure: bool, what: str = "bind address") -> str:
+def checked_address(bind: str, insecure: bool, what: str = "bind address", remedy: str = KEYS_REMEDY) -> str:
     """The numeric address, IPv4 or IPv6; raises InvalidArgument for names, and for addresses that others can reach."""
     text = {"localhost": LOOPBACK, "*": ANY_ADDRESS}.get(bind, bind)
     try:
@@ -114,7 +129,7 @@ def checked_address(bind: str, insecure: bool, what: str = "bind address") -> st
     if not address.is_loopback and not insecure:
         raise InvalidArgument(
             f"{what} {bind}: other machines could reach it, and what they send is neither encrypted nor "
-            f"authenticated; use {LOOPBACK}, or --insecure in a network you trust"
+            f"authenticated; use {LOOPBACK}, {remedy}--insecure in a network you trust"
         )
     return text
 

@@ -84,7 +84,7 @@ class WebRelay:
                 "--web: aiohttp is not installed; install it with pip install 'visavis[viewer]'"
             ) from None
         self._server = server
-        self._host = checked_address(address.host, insecure, what="--web")
+        self._host = checked_address(address.host, insecure, what="--web", remedy="or ")
         self._origins = frozenset(_origin(text) for text in origins)
         self._folder = web_folder()
         self._page = page or self._folder / "example"

@@ -21,6 +21,7 @@ VERBS: tuple[str, ...] = (
     "animate",
     "serve",
     "watch",
+    "keys",
     "doctor",
     "rig",
     "retarget",

@@ -23,6 +23,10 @@ def main(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Allow an address that other machines reach, without encryption.")
     ] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `visavis keys new`: encrypt, and let its clients in alone.", show_default="none"),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
     engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
     steps: Annotated[
@@ -80,6 +84,7 @@ def main(
     import visavis
     from visavis.bridge.demo import DemoVoices
     from visavis.bridge.head import HeadOptions
+    from visavis.bridge.keys import ServerKeys
     from visavis.bridge.outside.setup import outside
     from visavis.bridge.server import BridgeServer
     from visavis.bridge.stopping import Stopping
@@ -93,7 +98,7 @@ def main(
     faces = {"livelink": user_livelink, "vmc": user_vmc}
     with (
         Stopping(seconds) as stop,
-        BridgeServer(loaded, bind, port, insecure=insecure) as server,
+        BridgeServer(loaded, bind, port, insecure=insecure, keys=ServerKeys(keys) if keys else None) as server,
         outside(server, out, rate, vmc_names, faces, insecure) as addresses,
         serve_web(server, web, web_origin or (), insecure) as pages,
     ):

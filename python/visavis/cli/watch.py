@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +33,9 @@ COLUMNS = (
 
 def main(
     endpoint: Annotated[str, typer.Option(help="Motion port of the server, tcp://HOST:PORT.")] = "tcp://127.0.0.1:5570",
+    key: Annotated[
+        Path | None, typer.Option(help="Key file, where the server asks for one.", show_default="none")
+    ] = None,
     head: Annotated[str | None, typer.Option(help="Watch this head alone.", show_default="all")] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="at Ctrl-C")
@@ -45,11 +50,13 @@ def main(
     seen (p1: the worst percent).  jitter: as in RFC 3550.  lost: messages that never came.  jumps: frames that the
     server chose not to make.  Exit code 1 if no motion came.
     """
+    from visavis.bridge.keys import ClientKeys
     from visavis.bridge.receiver import Receiver, why_nothing
     from visavis.bridge.stopping import Stopping
     from visavis.errors import StateError
 
-    with Stopping(seconds) as stop, Receiver(endpoint, head) as receiver:
+    keys = ClientKeys.load(key) if key else None
+    with Stopping(seconds) as stop, Receiver(endpoint, head, keys) as receiver:
         clock = "the server's"
         try:
             receiver.measure_clock()
@@ -59,11 +66,11 @@ def main(
             while not stop():
                 _receive(receiver, REFRESH_S)
         else:
-            _show(receiver, stop, endpoint)
+            _show(receiver, stop, lambda: why_nothing(endpoint, keys))
         now_ns = receiver.server_ns()
         heads = [track.report(now_ns) for track in receiver.tracks.values()]
         moved = any(report["frames"] for report in heads)
-        reason = "" if moved else why_nothing(endpoint)
+        reason = "" if moved else why_nothing(endpoint, keys)
         if as_json:
             report = {"endpoint": receiver.endpoint, "clock": clock, "heads": heads, "malformed": receiver.malformed}
             print(json.dumps({**report, "reason": reason}))
@@ -80,11 +87,9 @@ def _receive(receiver: "Receiver", seconds: float) -> int:
     return n_messages
 
 
-def _show(receiver: "Receiver", stop: Any, endpoint: str) -> None:
+def _show(receiver: "Receiver", stop: Any, why: Callable[[], str]) -> None:
     from rich.console import Console, Group
     from rich.live import Live
-
-    from visavis.bridge.receiver import why_nothing
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     last_message, reason = time.monotonic(), "waiting for the first message"
@@ -93,7 +98,7 @@ def _show(receiver: "Receiver", stop: Any, endpoint: str) -> None:
             if _receive(receiver, REFRESH_S):
                 last_message, reason = time.monotonic(), ""
             elif time.monotonic() - last_message > PATIENCE_S:
-                reason, last_message = why_nothing(endpoint), time.monotonic()
+                reason, last_message = why(), time.monotonic()
             live.update(Group(table(receiver), reason), refresh=True)
 
 

@@ -36,7 +36,7 @@ class FaceReceiver:
     """One port.  It takes one sender at a time: for Live Link Face a device, for VMC an address."""
 
     def __init__(self, protocol: str, address: Address, insecure: bool) -> None:
-        host = checked_address(address.host, insecure, what=f"--user-{protocol}")
+        host = checked_address(address.host, insecure, what=f"--user-{protocol}", remedy="or ")
         self.protocol, self.address = protocol, Address(host, address.port, address.head)
         self.counters = Counter(datagrams=0, frames=0, dropped=0)
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
