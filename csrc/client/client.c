@@ -342,7 +342,7 @@ vvc_result vvc_set_link(vvc_client* client, uint32_t link, int32_t connected, in
     if (connected) {
         vvi_link_begin(client, (int)link, now_ns);
     } else {
-        vvi_link_lost(client, (int)link, "the connection was closed", now_ns);
+        vvi_link_lost(client, (int)link, vvi_zmtp_closed(&client->links[link].zmtp), now_ns);
     }
     return VVC_OK;
 }

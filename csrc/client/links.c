@@ -194,7 +194,8 @@ static int connect_link(vvc_client* client, int index, int64_t now_ns) {
     if (!link->connecting) return 1;
     int result = vvi_tcp_connected(link->socket, why, sizeof(why));
     if (result == 0 && now_ns - link->began_ns > kConnectNs) {
-        snprintf(why, sizeof(why), "the %s port does not answer", kWhat[index]);
+        snprintf(why, sizeof(why), "the %s port does not answer; is it the right machine, and its firewall open?",
+                 kWhat[index]);
         result = -1;
     }
     if (result == 0) return 0;
@@ -217,7 +218,7 @@ static int receive(vvc_client* client, int index, int64_t now_ns) {
         const long n_bytes = vvi_tcp_receive(link->socket, at, room);
         if (n_bytes == 0) return 1;
         if (n_bytes < 0) {
-            vvi_link_lost(client, index, "the server closed the connection", now_ns);
+            vvi_link_lost(client, index, vvi_zmtp_closed(&link->zmtp), now_ns);
             return 0;
         }
         vvi_count(&client->n_bytes, n_bytes);
@@ -235,7 +236,7 @@ static int flush(vvc_client* client, int index, int64_t now_ns) {
         const long n_sent = vvi_tcp_send(link->socket, bytes, n_bytes);
         if (n_sent == 0) return 1;
         if (n_sent < 0) {
-            vvi_link_lost(client, index, "the server closed the connection", now_ns);
+            vvi_link_lost(client, index, vvi_zmtp_closed(&link->zmtp), now_ns);
             return 0;
         }
         vvi_zmtp_sent(&link->zmtp, (size_t)n_sent);

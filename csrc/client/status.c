@@ -145,8 +145,7 @@ static void connection_text(vvc_client* client, char* text, size_t capacity) {
                  control || (client->options.flags & VVC_NO_CONTROL) != 0 ? "" : " (its control port does not answer)");
         return;
     }
-    snprintf(text, capacity, "no connection to %s: %s. Is `visavis serve` running there, on that port?",
-             client->endpoint,
+    snprintf(text, capacity, "no connection to %s: %s", client->endpoint,
              why[0] != '\0'              ? why
              : state == VVC_DISCONNECTED ? "not tried yet"
                                          : "connecting");

@@ -73,7 +73,7 @@ static int set_nonblocking(native_socket socket) {
 
 static int explain(int code, char* error, size_t capacity) {
     if (code == REFUSED_CODE) {
-        snprintf(error, capacity, "nothing listens there");
+        snprintf(error, capacity, "nothing listens there; is `visavis serve` running, on that port?");
     } else {
         snprintf(error, capacity, "the system says error %d", code);
     }

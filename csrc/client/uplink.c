@@ -15,7 +15,7 @@ typedef struct record {
 
 /* ---- Callers ---- */
 
-static int finite(const float* values, uint32_t n_values) {
+static int are_numbers(const float* values, uint32_t n_values) {
     for (uint32_t i = 0; i < n_values; ++i) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof(bits));
@@ -35,7 +35,7 @@ static vvc_result send_values(vvc_client* client, int32_t head, uint32_t kind, c
     if (session_ns != VVC_TIME_NEXT && !vvi_time_ok(session_ns)) {
         return vvi_fail(VVC_ERROR_INVALID_ARGUMENT, "session_ns: expected nanoseconds below 2^59");
     }
-    if (!finite(values, n_values)) {
+    if (!are_numbers(values, n_values)) {
         return vvi_fail(VVC_ERROR_INVALID_ARGUMENT, "a value is NaN or infinite; expected numbers");
     }
     const record made = {session_ns, head, kind, rate, n_values};

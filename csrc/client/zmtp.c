@@ -121,6 +121,20 @@ int vvi_zmtp_subscribe(vvi_zmtp* link, const uint8_t* topic, size_t n_bytes, int
     return vvi_zmtp_send(link, &what, 1, topic, n_bytes);
 }
 
+const char* vvi_zmtp_closed(const vvi_zmtp* link) {
+    if (link->state == VVI_ZMTP_GREETING) {
+        return link->curve.on ? "the server closed the connection at its greeting; if it has no keys, open without "
+                                "server_key"
+                              : "the server closed the connection at its greeting; if it has keys, open with its "
+                                "public key (options.server_key)";
+    }
+    if (link->curve.on && link->state != VVI_ZMTP_OPEN) {
+        return "the server closed the connection at the handshake; is server_key its public key, and is this client's "
+               "on its allow-list?";
+    }
+    return "the server closed the connection";
+}
+
 /* ---- In ---- */
 
 uint8_t* vvi_zmtp_room(vvi_zmtp* link, size_t* n_bytes) {

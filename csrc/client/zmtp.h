@@ -37,6 +37,8 @@ typedef struct vvi_zmtp {
 /* A TCP connection stands: greet. */
 void vvi_zmtp_begin(vvi_zmtp* link, int64_t now_ns);
 void vvi_zmtp_end(vvi_zmtp* link);
+/* What it means if the peer closes the connection now. */
+const char* vvi_zmtp_closed(const vvi_zmtp* link);
 
 /* Where received bytes go, and that they came. */
 uint8_t* vvi_zmtp_room(vvi_zmtp* link, size_t* n_bytes);

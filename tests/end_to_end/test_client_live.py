@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from client_server import FRAME_NS, FakeHead, Publisher
-from echo_engine import JAW, PITCH, SMILE, EchoEngine
+from echo_engine import JAW, PITCH, SMILE
+from live_server import serving
 from native_client import (
     CONNECTED,
     EASING,
@@ -33,9 +34,6 @@ from native_client import (
     NativeClient,
 )
 
-from visavis.bridge.server import BridgeServer
-from visavis.session import Model
-
 RATE = 16_000
 TONE = (0.5 * np.sign(np.sin(np.arange(2 * RATE) * 0.3))).astype(np.float32)  # 2 s
 
@@ -47,22 +45,6 @@ def wait(condition: Callable[[], bool], seconds: float = 8.0) -> float:
         assert time.monotonic() - start < seconds, "waited too long"
         time.sleep(0.005)
     return time.monotonic() - start
-
-
-@contextmanager
-def serving(port: int = 0, heads: tuple[str, ...] = ("npc",)) -> Iterator[BridgeServer]:
-    """The real server with a quick engine, in real time on a thread."""
-    with BridgeServer(Model(EchoEngine()), port=port) as server:
-        for head in heads:
-            server.open_head(head)
-        stop = threading.Event()
-        thread = threading.Thread(target=server.run, args=(stop.is_set,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            stop.set()
-            thread.join()
 
 
 def test_a_head_is_followed_live(client_library: ctypes.CDLL) -> None:

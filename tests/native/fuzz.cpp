@@ -65,11 +65,19 @@ bool read(const fuzz::Target& target, const fuzz::Bytes& bytes) {
     return taken;
 }
 
+const fuzz::Target& target_of(const std::string& name) {
+    if (name == "wire") return fuzz::wire_target();
+    if (name == "client") return fuzz::client_target();
+    if (name == "stream") return fuzz::stream_target();
+    if (name != "model_file") fail("no target " + name);
+    return fuzz::model_file_target();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 5) fail("usage: fuzz model_file|wire N_MUTATIONS SEED VALID_DIR [INVALID_DIR]");
-    const fuzz::Target& target = std::string(argv[1]) == "wire" ? fuzz::wire_target() : fuzz::model_file_target();
+    if (argc < 5) fail("usage: fuzz model_file|wire|client|stream N_MUTATIONS SEED VALID_DIR [INVALID_DIR]");
+    const fuzz::Target& target = target_of(argv[1]);
     const std::size_t n_mutations = std::strtoull(argv[2], nullptr, 10);
     std::vector<fuzz::Seed> seeds;
     for (const auto& path : sorted_files(argv[4])) {

@@ -16,6 +16,8 @@ class Target {
 
 const Target& model_file_target();
 const Target& wire_target();
+const Target& client_target();  // messages to the native client
+const Target& stream_target();  // bytes of its connections
 
 // Finds the numbers and entries of a valid GGUF file.
 Seed map_gguf(Bytes valid);

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from client_streams import control_stream, motion_stream
 from gguf_bytes import (
     TENSOR_BF16,
     TENSOR_F16,
@@ -86,14 +87,44 @@ def test_the_model_file_reader_survives_mutations(program: Path, model_files: tu
     assert 0.005 < found["taken"] / found["mutations"] < 0.9  # they reach the depths of the reader
 
 
-def test_the_wire_decoder_survives_mutations(program: Path, tmp_path: Path) -> None:
-    for folder, names in (("valid", ("outputs", "inputs")), ("invalid", ("malformed",))):
-        (tmp_path / folder).mkdir()
+@pytest.fixture(scope="module")
+def messages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of the golden messages, valid and invalid."""
+    folder = tmp_path_factory.mktemp("messages")
+    for kind, names in (("valid", ("outputs", "inputs")), ("invalid", ("malformed",))):
+        (folder / kind).mkdir()
         for name in names:
             for entry in json.loads((WIRE / f"{name}.json").read_text("utf-8")):
-                (tmp_path / folder / entry["name"]).write_bytes(bytes.fromhex(entry["hex"]))
-    found = fuzz(program, "wire", tmp_path / "valid", tmp_path / "invalid", n_mutations=3 * N_MUTATIONS)
+                (folder / kind / entry["name"]).write_bytes(bytes.fromhex(entry["hex"]))
+    return folder / "valid", folder / "invalid"
+
+
+@pytest.fixture(scope="module")
+def streams(tmp_path_factory: pytest.TempPathFactory, messages: tuple[Path, Path]) -> Path:
+    """A folder of what servers write on their connections."""
+    folder = tmp_path_factory.mktemp("streams")
+    outputs = [path.read_bytes() for path in sorted(messages[0].iterdir())]
+    (folder / "motion").write_bytes(b"\0" + motion_stream(outputs))
+    (folder / "control").write_bytes(b"\1" + control_stream())
+    return folder
+
+
+def test_the_wire_decoder_survives_mutations(program: Path, messages: tuple[Path, Path]) -> None:
+    found = fuzz(program, "wire", *messages, n_mutations=3 * N_MUTATIONS)
     assert 0.05 < found["taken"] / found["mutations"] < 0.9
+
+
+def test_the_client_survives_mutated_messages_and_decodes_as_cpp_does(
+    program: Path, messages: tuple[Path, Path]
+) -> None:
+    found = fuzz(program, "client", *messages)
+    assert found["valid"] >= 10 and found["invalid"] >= 20
+    assert 0.05 < found["taken"] / found["mutations"] < 0.9
+
+
+def test_the_client_survives_mutated_connections(program: Path, streams: Path) -> None:
+    found = fuzz(program, "stream", streams, n_mutations=N_MUTATIONS // 10)
+    assert 0.05 < found["taken"] / found["mutations"] < 0.95
 
 
 def test_the_fuzzer_is_deterministic_and_notices_both_kinds_of_failure(

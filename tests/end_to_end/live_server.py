@@ -1,0 +1,26 @@
+"""The real server with a quick engine, in real time on a thread of this process."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from echo_engine import EchoEngine
+
+from visavis.bridge.server import BridgeServer
+from visavis.session import Model
+
+
+@contextmanager
+def serving(port: int = 0, heads: tuple[str, ...] = ("npc",)) -> Iterator[BridgeServer]:
+    """A server with those heads, until the block is left."""
+    with BridgeServer(Model(EchoEngine()), port=port) as server:
+        for head in heads:
+            server.open_head(head)
+        stop = threading.Event()
+        thread = threading.Thread(target=server.run, args=(stop.is_set,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            stop.set()
+            thread.join()
