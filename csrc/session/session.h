@@ -81,7 +81,7 @@ class Session {
     std::span<const Dial> dials() const { return rig_.dials(); }
     double dial(std::string_view name) const { return rig_.dial(name); }
     void set_dial(std::string_view name, double value) { rig_.set_dial(name, value); }
-    void end();  // nothing more will be pushed; poll gives out the rest
+    void end();  // no more voice will be pushed; poll gives out the rest
     // Copies frames and their values (n, C) into the caller's memory; returns how many.
     std::size_t poll(std::span<Frame> frames, std::span<float> values);
     // Copies the reports of the oldest turns not yet reported; returns how many.  The last 64 are kept.

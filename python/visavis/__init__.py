@@ -11,7 +11,9 @@ from visavis.errors import Error
 
 if TYPE_CHECKING:
     from visavis.engine import TurnInput, TurnOutput, load_engine
+    from visavis.pairing import Pair, pair
     from visavis.session import Frame, FrameState, Model, Motion, Session, animate, load
+    from visavis.turn_report import LateAction, TurnReport
 
 __version__ = "0.1.0"
 
@@ -19,28 +21,36 @@ __version__ = "0.1.0"
 _LAZY: dict[str, str] = {
     "Frame": "visavis.session",
     "FrameState": "visavis.session",
+    "LateAction": "visavis.turn_report",
     "Model": "visavis.session",
     "Motion": "visavis.session",
+    "Pair": "visavis.pairing",
     "Session": "visavis.session",
     "TurnInput": "visavis.engine",
     "TurnOutput": "visavis.engine",
+    "TurnReport": "visavis.turn_report",
     "animate": "visavis.session",
     "load": "visavis.session",
     "load_engine": "visavis.engine",
+    "pair": "visavis.pairing",
 }
 __all__ = [
     "Error",
     "Frame",
     "FrameState",
+    "LateAction",
     "Model",
     "Motion",
+    "Pair",
     "Session",
     "TurnInput",
     "TurnOutput",
+    "TurnReport",
     "__version__",
     "animate",
     "load",
     "load_engine",
+    "pair",
 ]
 
 

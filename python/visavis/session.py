@@ -141,6 +141,7 @@ class Session:
         from visavis import _core
 
         self.model = model
+        self.voices: Voices = options["voices"]
         self._lock = model._lock
         with self._lock:
             self._native: Any = _core.Session(model.engine, **options)
@@ -246,7 +247,7 @@ class Session:
             return as_dials(self._open().dials())
 
     def end(self) -> None:
-        """Nothing more will be pushed: the shorter voice is padded with silence, `poll` gives out what is left."""
+        """No more voice will be pushed: the shorter one is padded with silence, `poll` gives out what is left."""
         with self._lock:
             self._open().end()
 

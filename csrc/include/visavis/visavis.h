@@ -288,7 +288,7 @@ VV_API vv_status vv_session_cancel_user(vv_session* session, int64_t from_ns);
 /* The temperature from the next turn on, 0 to 10. */
 VV_API vv_status vv_session_set_temperature(vv_session* session, float temperature);
 
-/* Nothing more will be pushed: the shorter voice is padded with silence; poll gives out the rest, no frame beyond the
+/* No more voice will be pushed: the shorter one is padded with silence; poll gives out the rest, no frame beyond the
  * end of the longer voice. */
 VV_API vv_status vv_session_end(vv_session* session);
 
