@@ -226,6 +226,16 @@ def test_the_demo_goes_through_everything(tmp_path: Path, model_file: Path) -> N
     assert (out / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_two_heads_talk_in_the_demo_of_a_pair(tmp_path: Path, model_file: Path) -> None:
+    result = run("demo", "--fast", "--pair", "--model", model_file, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "two heads that hear and see each other" in result.stdout
+    names = [f"{what}-{who}" for what in ("motion", "plot") for who in ("agent", "user")]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == names
+    for who in ("agent", "user"):
+        assert len(read_motion(tmp_path / f"motion-{who}.npz").values) == 817
+
+
 def test_a_demo_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, model_file: Path) -> None:
     with running("demo", "--model", model_file, "--out", tmp_path) as (process, line):
         assert "32.7 s" in line

@@ -143,6 +143,54 @@ def test_two_heads_do_not_hear_each_other(bench: Bench) -> None:
     assert len(bench.of("VVM1", "two")) > n_before + 15
 
 
+def test_paired_heads_hear_and_see_each_other(bench: Bench) -> None:
+    bench.open("one")
+    bench.run_for(0.3)  # the clocks of the two differ
+    bench.open("two", dials={"emotion.joy": 0.6})
+    assert bench.client.request("pair", heads=["one", "two"])["motion"] is True
+    bench.say(tone(3, 16_000), 16_000, "one")
+    bench.run_for(1.5)
+    bench.client.request("cancel", head="one")
+    bench.run_for(2)
+    assert max(bench.values(JAW, "two")) == 0 and max(bench.values(PITCH, "one")) == pytest.approx(0, abs=0.1)
+    smiles = bench.values(SMILE, "one")  # what it saw on the other's face
+    assert smiles[0] == 0 and max(smiles) > 0.25
+    heard = [m for m in bench.of("VVM1", "two") if m.values and m.values[PITCH] > 0.3]
+    spoken = [m for m in bench.of("VVM1", "one") if m.values and m.values[JAW] > 0.3]
+    first_heard, first_spoken = (
+        min(m.presentation_ns for m in frames) + bench.server.heads[head]._start_ns
+        for head, frames in (("two", heard), ("one", spoken))
+    )
+    assert first_heard - first_spoken == pytest.approx(7 * FRAME_NS, abs=2 * FRAME_NS)
+    assert 0 < len(heard) < 2 * 25 and bench.values(PITCH, "two")[-1] < 0.1, "the interrupted voice is not heard"
+    for head, other in (("one", "two"), ("two", "one")):
+        assert bench.client.request("describe", head=head)["heads"][0]["partner"] == other
+    dropped = bench.counters("two")["dropped_inputs"]
+    bench.client.send_user_audio("two", tone(0.1, 16_000), 16_000)
+    bench.wait(lambda: bench.counters("two")["dropped_inputs"] > dropped)
+    bench.client.request("close", head="one")
+    assert bench.client.request("describe", head="two")["heads"][0]["partner"] is None
+
+
+def test_heads_that_cannot_be_paired(bench: Bench) -> None:
+    for name in ("one", "two", "three"):
+        bench.open(name)
+    request = bench.client.request
+    with pytest.raises(InvalidArgument, match="with itself"):
+        request("pair", heads=["one", "one"])
+    with pytest.raises(InvalidArgument, match="expected an array of two names"):
+        request("pair", heads=["one"])
+    with pytest.raises(InvalidArgument, match="expected true or false"):
+        request("pair", heads=["one", "two"], motion=1)
+    with pytest.raises(InvalidArgument, match="is not open"):
+        request("pair", heads=["one", "four"])
+    assert request("pair", heads=["one", "two"], motion=False)["heads"] == ["one", "two"]
+    with pytest.raises(InvalidArgument, match="paired with 'one' already"):
+        request("pair", heads=["three", "two"])
+    bench.run_for(0.5)
+    assert bench.of("VVM1", "three")
+
+
 def test_dials_act_from_the_next_turn(bench: Bench) -> None:
     bench.open(dials={"temperature": 0.25})
     bench.run_for(0.5)

@@ -146,6 +146,18 @@ def _close(server: "BridgeServer", request: dict[str, Any], _received_ns: int) -
     return {"head": name}
 
 
+def _pair(server: "BridgeServer", request: dict[str, Any], _received_ns: int) -> dict[str, Any]:
+    names = request.get("heads")
+    if not isinstance(names, list) or len(names) != 2:
+        raise Refused("bad_value", f"heads is {names!r}; expected an array of two names")
+    one, other = (_head_name(server, {"head": name}) for name in names)
+    motion = request.get("motion", True)
+    if not isinstance(motion, bool):
+        raise Refused("bad_value", f"motion is {motion!r}; expected true or false")
+    server.pair_heads(one, other, motion=motion)
+    return {"heads": [one, other], "motion": motion}
+
+
 def _cancel(server: "BridgeServer", request: dict[str, Any], _received_ns: int) -> dict[str, Any]:
     name = _head_name(server, request)
     return {"head": name, "from_ns": server.cancel(name, _time(request, "from_ns", None))}
@@ -169,6 +181,7 @@ HANDLERS: dict[str, Handler] = {
     "clock": _clock,
     "open": _open,
     "close": _close,
+    "pair": _pair,
     "cancel": _cancel,
     "dials": _dials,
 }

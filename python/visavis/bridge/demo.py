@@ -1,4 +1,4 @@
-"""The shipped conversation: where it lies, and a feeder that speaks it into a head on the head's own clock."""
+"""The shipped conversation: where it lies, and a feeder that speaks it into a head, or two, on the first one's time."""
 
 from pathlib import Path
 
@@ -18,16 +18,23 @@ def demo_voice(who: str) -> Voice:
 
 
 class DemoVoices:
-    """Speaks both tracks into a head: the agent's ahead of time, the user's as time passes.  A feeder of a server."""
+    """Speaks both tracks into a head: the agent's ahead of time, the user's as time passes.  A feeder of a server.
 
-    def __init__(self, head: Head, *, loop: bool = False) -> None:
-        self._head, self._loop = head, loop
+    With a partner, the user's track is that head's own voice.
+    """
+
+    def __init__(self, head: Head, *, loop: bool = False, partner: Head | None = None) -> None:
+        self._head, self._loop, self._partner = head, loop, partner
         self.agent, self.user = demo_voice("agent"), demo_voice("user")
         self.length_ns = round(len(self.agent.samples) * 1e9 / self.agent.rate)
-        turn_ns = head.model.turn_frames * FRAME_NS
-        start_ns = head.session_ns() + AHEAD_NS
-        self.start_ns = -(-start_ns // turn_ns) * turn_ns  # of the present round, session clock, at a turn's border
+        self.start_ns = 0  # of the present round, session clock
         self._fed_ns = {"agent": 0, "user": 0}  # of the present round
+        self.start()
+
+    def start(self) -> None:
+        """Begin the first round from now, at a turn's border."""
+        turn_ns = self._head.model.turn_frames * FRAME_NS
+        self.start_ns = -(-(self._head.session_ns() + AHEAD_NS) // turn_ns) * turn_ns
 
     @property
     def now_ns(self) -> int:
@@ -40,13 +47,19 @@ class DemoVoices:
             self.start_ns += self.length_ns
             self._fed_ns = {"agent": 0, "user": 0}
         self._push("agent", self.agent, self.now_ns + AHEAD_NS)
-        self._push("user", self.user, self.now_ns)
+        self._push("user", self.user, self.now_ns + (AHEAD_NS if self._partner else 0))
 
     def _push(self, who: str, voice: Voice, until_ns: int) -> None:
         until_ns = min(until_ns // CHUNK_NS * CHUNK_NS, self.length_ns)
         if until_ns <= self._fed_ns[who]:
             return
         first, last = (round(t * voice.rate / 1e9) for t in (self._fed_ns[who], until_ns))
-        push = self._head.push_agent_audio if who == "agent" else self._head.push_user_audio
-        push(voice.samples[first:last], voice.rate, self.start_ns + self._fed_ns[who])
+        samples, time_ns = voice.samples[first:last], self.start_ns + self._fed_ns[who]
+        if who == "agent":
+            self._head.push_agent_audio(samples, voice.rate, time_ns)
+        elif self._partner is None:
+            self._head.push_user_audio(samples, voice.rate, time_ns)
+        else:
+            later_ns = self._partner.session_ns(0) - self._head.session_ns(0)  # between the clocks of the two
+            self._partner.push_agent_audio(samples, voice.rate, time_ns + later_ns)
         self._fed_ns[who] = until_ns

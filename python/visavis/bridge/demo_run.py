@@ -5,7 +5,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from visavis.bridge.dashboard import milliseconds, render, summary_line
 from visavis.bridge.demo import DemoVoices
 from visavis.bridge.head import STAGES, Head, HeadOptions
-from visavis.bridge.plot import plot_available, plot_conversation
+from visavis.bridge.plot import Voice, plot_available, plot_conversation
 from visavis.bridge.server import BridgeServer
 from visavis.bridge.track import percentiles
 from visavis.errors import FileError, InternalError
@@ -94,56 +96,100 @@ class RecorderProcess:
                 stream.close()
 
 
-def run_demo(model: "Model", out: Path, *, fast: bool, seed: int, port: int, stop: Callable[[], bool]) -> Iterator[str]:
-    """The whole demo; gives lines to print.  Raises the errors of the house."""
-    motion_path, plot_path = _output_paths(out)
+@dataclass(frozen=True)
+class Role:
+    """One head of the demo: whose voices it has, and where its motion and picture go."""
+
+    head: Head
+    agent: Voice
+    user: Voice
+    motion_path: Path
+    plot_path: Path
+    recorder: RecorderProcess
+
+
+def run_demo(
+    model: "Model", out: Path, *, fast: bool, seed: int, port: int, stop: Callable[[], bool], pair: bool = False
+) -> Iterator[str]:
+    """The whole demo, of one head or of two that talk to each other; gives lines to print.  Raises the errors of the
+    house."""
+    names = ("agent", "user") if pair else ("demo",)
+    paths = [_output_paths(out, f"-{name}" if pair else "") for name in names]
     started = time.monotonic()
     clock = SteppedClock() if fast else None
-    with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server:
-        head = server.open_head("demo", HeadOptions(seed=seed))
-        server.owned_heads.add("demo")
-        with RecorderProcess(server.ports.endpoint, "demo", motion_path) as recorder:
-            pace = _Pace(server, clock, recorder, stop)
-            pace.until(recorder.ready.is_set, "the recorder to be ready")
-            voices, late_before = DemoVoices(head), head.count()["late_frames"]
-            server.feeders.append(voices)
-            yield f"a conversation of {voices.length_ns / 1e9:.1f} s; motion over {server.ports.endpoint}"
-            recorder.begin(voices.start_ns, voices.start_ns + voices.length_ns)
-            yield from _play(pace, head, voices)
-            pace.until(recorder.done.is_set, "the motion file")
-            arrived = dict(recorder.arrived)
-        arrived["late"] = head.count()["late_frames"] - late_before
+    with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server, ExitStack() as recorders:
+        heads = [server.open_head(name, HeadOptions(seed=seed + i)) for i, name in enumerate(names)]
+        server.owned_heads.update(names)
+        if pair:
+            server.pair_heads(*names)
+        voices = DemoVoices(heads[0], partner=heads[1] if pair else None)
+        roles = []
+        for i, (head, (motion_path, plot_path)) in enumerate(zip(heads, paths, strict=True)):
+            own, other = (voices.user, voices.agent) if i else (voices.agent, voices.user)
+            recorder = recorders.enter_context(RecorderProcess(server.ports.endpoint, head.name, motion_path))
+            roles.append(Role(head, own, other, motion_path, plot_path, recorder))
+        late = yield from _converse(Pace(server, clock, [role.recorder for role in roles], stop), roles, voices)
     if stop():
         return
-    yield from _report(head, arrived, motion_path, fast, time.monotonic() - started)
-    if plot_available():
-        title = f"Visavis: {head.model.name}, one conversation, motion as it arrived in another process"
-        plot_conversation(plot_path, voices.agent, voices.user, read_motion(motion_path), title)
-        yield f"{plot_path}: voices, jaw, smile and nods over time"
-    else:
-        yield f"{plot_path}: not drawn, matplotlib is not installed (pip install 'visavis[plot]')"
+    for role, n_late in zip(roles, late, strict=True):
+        yield from _report(role, n_late, fast, time.monotonic() - started)
+        yield _draw(role)
 
 
-class _Pace:
+def _converse(pace: "Pace", roles: list[Role], voices: DemoVoices) -> Generator[str, None, list[int]]:
+    """From the moment that the recorders are ready until their files are written; how many frames of each were late."""
+    pace.until(lambda: all(recorder.ready.is_set() for recorder in pace.recorders), "the recorder to be ready")
+    late_before = [role.head.count()["late_frames"] for role in roles]
+    voices.start()
+    pace.server.feeders.append(voices)
+    with_whom = ", two heads that hear and see each other" if len(roles) > 1 else ""
+    yield f"a conversation of {voices.length_ns / 1e9:.1f} s{with_whom}; motion over {pace.server.ports.endpoint}"
+    for role in roles:
+        start_ns = voices.start_ns + role.head.session_ns(0) - roles[0].head.session_ns(0)
+        role.recorder.begin(start_ns, start_ns + voices.length_ns)
+    yield from _play(pace, roles, voices)
+    pace.until(lambda: all(recorder.done.is_set() for recorder in pace.recorders), "the motion file")
+    return [role.head.count()["late_frames"] - n for role, n in zip(roles, late_before, strict=True)]
+
+
+def _draw(role: Role) -> str:
+    if not plot_available():
+        return f"{role.plot_path}: not drawn, matplotlib is not installed (pip install 'visavis[plot]')"
+    title = f"Visavis: {role.head.model.name}, one conversation, motion as it arrived in another process"
+    plot_conversation(role.plot_path, role.agent, role.user, read_motion(role.motion_path), title)
+    return f"{role.plot_path}: voices, jaw, smile and nods over time"
+
+
+class Pace:
     """Turns the server's crank, in real time or as fast as it goes."""
 
     def __init__(
-        self, server: BridgeServer, clock: SteppedClock | None, recorder: RecorderProcess, stop: Callable[[], bool]
+        self,
+        server: BridgeServer,
+        clock: SteppedClock | None,
+        recorders: list[RecorderProcess],
+        stop: Callable[[], bool],
     ) -> None:
-        self.server, self.clock, self.recorder, self.stop = server, clock, recorder, stop
+        self.server, self.clock, self.recorders, self.stop = server, clock, recorders, stop
 
     def step(self) -> None:
+        """One turn of the crank."""
         if self.clock is None:
             self.server.step()
         else:
             self.clock.now_ns += FAST_TICK_NS
             self.server.tick()
 
+    def check(self) -> None:
+        """Raises InternalError if a recorder ended early."""
+        for recorder in self.recorders:
+            recorder.check()
+
     def until(self, ready: Callable[[], bool], what: str) -> None:
         """Go on until `ready`, or until the user stops; raises InternalError if it takes too long."""
         deadline = time.monotonic() + PROCESS_TIMEOUT_S
         while not (ready() or self.stop()):
-            self.recorder.check()
+            self.check()
             if time.monotonic() > deadline:
                 raise InternalError(f"demo: waited {PROCESS_TIMEOUT_S:g} s for {what}")
             self.step()
@@ -151,8 +197,9 @@ class _Pace:
                 time.sleep(0.002)  # the other process needs real time
 
 
-def _play(pace: _Pace, head: Head, voices: DemoVoices) -> Iterator[str]:
+def _play(pace: Pace, roles: list[Role], voices: DemoVoices) -> Iterator[str]:
     """The conversation itself, with the live view, or with a line now and then where there is no terminal."""
+    from rich.columns import Columns
     from rich.console import Console
     from rich.live import Live
 
@@ -161,10 +208,11 @@ def _play(pace: _Pace, head: Head, voices: DemoVoices) -> Iterator[str]:
         logged = time.monotonic()
         while voices.now_ns < voices.length_ns and not pace.stop():
             pace.step()
-            pace.recorder.check()
+            pace.check()
             if time.monotonic() - logged >= LOG_S:
                 logged = time.monotonic()
-                yield summary_line(head, voices.now_ns, pace.recorder.arrived)
+                for role in roles:
+                    yield summary_line(role.head, voices.now_ns, role.recorder.arrived)
         return
     with Live(console=console, auto_refresh=False) as live:
         shown = 0.0
@@ -172,15 +220,15 @@ def _play(pace: _Pace, head: Head, voices: DemoVoices) -> Iterator[str]:
             pace.step()
             if time.monotonic() - shown >= REFRESH_S:
                 shown = time.monotonic()
-                pace.recorder.check()
-                arrived = pace.recorder.arrived
-                live.update(
-                    render(head, voices.agent, voices.user, voices.now_ns, voices.length_ns, arrived), refresh=True
-                )
+                pace.check()
+                now_ns, length_ns = voices.now_ns, voices.length_ns
+                faces = [render(r.head, r.agent, r.user, now_ns, length_ns, r.recorder.arrived) for r in roles]
+                live.update(Columns(faces), refresh=True)
 
 
-def _report(head: Head, arrived: dict[str, Any], path: Path, fast: bool, spent_s: float) -> Iterator[str]:
+def _report(role: Role, n_late: int, fast: bool, spent_s: float) -> Iterator[str]:
     """What was measured."""
+    head, arrived = role.head, role.recorder.arrived
     times = ", ".join(f"{stage} {milliseconds(percentiles(head.stage_ms[stage], (50,))[0])}" for stage in STAGES)
     yield f"a turn of {head.model.turn_frames * 40} ms took (p50): {times}"
     if not fast:
@@ -188,17 +236,17 @@ def _report(head: Head, arrived: dict[str, Any], path: Path, fast: bool, spent_s
         ahead = f"p50 {milliseconds(arrived['spare_ms_p50'])}, worst percent {milliseconds(arrived['spare_ms_p1'])}"
         yield f"lag from the server to the other process: {lags}; frames came ahead of their time by {ahead}"
     yield (
-        f"{path}: {arrived['recorded_frames']} frames arrived, {arrived['lost']} messages lost, "
-        f"{arrived['late']} frames late; {spent_s:.1f} s in all"
+        f"{role.motion_path}: {arrived['recorded_frames']} frames arrived, {arrived['lost']} messages lost, "
+        f"{n_late} frames late; {spent_s:.1f} s in all"
     )
 
 
-def _output_paths(out: Path) -> tuple[Path, Path]:
+def _output_paths(out: Path, suffix: str) -> tuple[Path, Path]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"folder {out}: cannot be made ({error.strerror}); give another with --out") from None
-    paths = out / "motion.npz", out / "plot.png"
+    paths = out / f"motion{suffix}.npz", out / f"plot{suffix}.png"
     for path in paths:
         check_output_path(path, "output")
     return paths

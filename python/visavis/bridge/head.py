@@ -19,6 +19,7 @@ from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from visavis.pairing import Link
     from visavis.session import AgentAudio, Frame, Late, Model
 
 STAGES = ("speech", "backbone", "denoise")
@@ -83,6 +84,8 @@ class Head:
         self._voice_end_ns = 0  # of the user's voice as pushed
         self._n_voice_samples = 0
         self.newest: Frame | None = None
+        self.partner: str | None = None  # the head that is this one's user
+        self._link: Link | None = None  # what this head does reaches its partner
         self._sums = dict.fromkeys(("turns", *(f"{stage}_ns" for stage in STAGES)), 0)
         self.counters = Counter(frames=0, dropped_inputs=0)
         self.stage_ms: dict[str, deque[float]] = {stage: deque(maxlen=REMEMBERED_TURNS) for stage in STAGES}
@@ -91,8 +94,25 @@ class Head:
         """What the session clock shows when the server's clock shows `server_ns` (default: now)."""
         return (self._clock() if server_ns is None else server_ns) - self._start_ns
 
+    def pair_with(self, other: "Head", *, motion: bool) -> None:
+        """From now on the other head hears this one and, with `motion`, sees it."""
+        from visavis.pairing import Link
+
+        offset_ns = self._start_ns - other._start_ns
+        self._link = Link(self._session, other._session, motion=motion, offset_ns=offset_ns)
+        self.partner = other.name
+
+    def unpair(self) -> None:
+        """The other head is gone."""
+        self.partner = self._link = None
+
+    def _check_alone(self) -> None:
+        if self.partner is not None:
+            raise InvalidArgument(f"head {self.name!r} is paired: its user is head {self.partner!r}, nobody else")
+
     def push_user_audio(self, samples: NDArray[np.float32], rate: int, time_ns: int | None = None) -> None:
         """The user's voice.  Without a time: behind what was pushed before, or, after a pause, as if heard just now."""
+        self._check_alone()
         length_ns = round(len(samples) * 1e9 / rate)
         heard_ns = self.session_ns() - length_ns
         if time_ns is None and self._voice_end_ns < heard_ns - DRY_NS:
@@ -103,15 +123,20 @@ class Head:
         """The agent's voice: heard by the session at once, published with the motion that belongs to it."""
         start_ns = self._session.push_agent_audio(samples, rate, time_ns)
         self._voice.push(samples, rate, start_ns + self._session.delay_ns)
+        if self._link is not None:
+            self._link.voice(samples, rate, start_ns)
 
     def push_user_motion(self, values: NDArray[np.float32], time_ns: int | None = None) -> None:
         """The user's face (n, C); without a time, as of now."""
+        self._check_alone()
         self._session.push_user_motion(values, self.session_ns() if time_ns is None else time_ns)
 
     def advance(self) -> Iterator[bytes]:
         """The messages that are due: frames, each behind the voice that belongs to it."""
         self._session.advance(self.session_ns())
         frames = self._session.poll()
+        if self._link is not None:
+            self._link.show(frames)
         for frame in frames:
             if frame.state & WITHDRAWN:
                 continue  # the cut has said so
@@ -128,6 +153,8 @@ class Head:
         from_ns = now_ns if from_ns is None else max(from_ns, now_ns)
         self._session.cancel(from_ns)
         self._voice.cut(from_ns)
+        if self._link is not None:
+            self._link.cut(from_ns)
         self.counters["cuts"] += 1
         first = max(0, -((self._session.delay_ns - from_ns) // FRAME_NS))  # rounded up
         return from_ns, self._message("VVC1", frame=first, presentation_ns=from_ns)
@@ -176,6 +203,7 @@ class Head:
             "delay_ns": self._session.delay_ns,
             "lead_ns": LEAD_NS,
             "late": self.options.late,
+            "partner": self.partner,
             "session_ns": self.session_ns(server_ns),
             "server_ns": server_ns,
             "dials": self.dials.describe(),

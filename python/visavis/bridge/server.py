@@ -97,10 +97,25 @@ class BridgeServer:
     def close_head(self, name: str) -> None:
         """Close a head; its last message carries END."""
         head = self.heads.pop(name)
+        if head.partner in self.heads:
+            self.heads[head.partner].unpair()
         self.owned_heads.discard(name)
         self._described_ns.pop(name, None)
         for message in head.close():
             self._publish(message)
+
+    def pair_heads(self, one: str, other: str, *, motion: bool = True) -> None:
+        """Let two heads talk to each other: each one's voice and, with `motion`, face is the other's user."""
+        heads = self.heads[one], self.heads[other]
+        if one == other:
+            raise InvalidArgument(f"pair: head {one!r} with itself; expected two heads")
+        for head in heads:
+            if head.partner is not None:
+                raise InvalidArgument(f"head {head.name!r} is paired with {head.partner!r} already; close one of them")
+        heads[0].pair_with(heads[1], motion=motion)
+        heads[1].pair_with(heads[0], motion=motion)
+        for head in heads:
+            self._publish_description(head)
 
     def cancel(self, name: str, from_ns: int | None = None) -> int:
         """Barge-in on a head; returns from when on voice and face are withdrawn (session clock)."""

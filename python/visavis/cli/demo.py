@@ -11,6 +11,9 @@ def main(
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as the machine can, instead of in real time (32 s).")
     ] = False,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Two heads, one for each voice, that hear and see each other.")
+    ] = False,
     model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
     engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of the motion.", min=0)] = 7,
@@ -21,7 +24,8 @@ def main(
 ) -> None:
     """Play a conversation of two voices: session, engine, bridge, and a subscriber in another process.
 
-    Shows the face live in a terminal.  Writes the motion that arrived in the other process, and a plot of it.
+    Shows the face live in a terminal.  Writes the motion that arrived in the other process, and a plot of it.  With
+    --pair each voice gets a face of its own, and files of its own: motion-agent.npz, motion-user.npz and the plots.
     """
     import visavis
     from visavis.bridge.demo_run import run_demo
@@ -29,7 +33,7 @@ def main(
 
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
     with Stopping() as stop:
-        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop):
+        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop, pair=pair):
             print(line, flush=True)
     if stop.requested:
         raise typer.Exit(130)

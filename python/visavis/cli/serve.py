@@ -69,6 +69,9 @@ def main(
         list[str] | None,
         typer.Option(help="Let pages of this origin connect too, such as https://example.org.", metavar="ORIGIN"),
     ] = None,
+    pair: Annotated[
+        bool, typer.Option("--pair", help="Let the two heads opened here (default: a and b) hear and see each other.")
+    ] = False,
     late: Annotated[
         str, typer.Option(help="What heads opened here do about late turns: hold, fewer_steps or idle (docs/clock.md).")
     ] = "hold",
@@ -89,6 +92,7 @@ def main(
     from visavis.bridge.server import BridgeServer
     from visavis.bridge.stopping import Stopping
     from visavis.bridge.web import serve_web
+    from visavis.errors import InvalidArgument
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
     options = {} if steps is None else {"steps": steps}
@@ -102,8 +106,12 @@ def main(
         outside(server, out, rate, vmc_names, faces, insecure) as addresses,
         serve_web(server, web, web_origin or (), insecure) as pages,
     ):
-        for name in head or ([] if demo else ["npc"]):
+        for name in head or ([] if demo else ["a", "b"] if pair else ["npc"]):
             server.open_head(name, head_options)
+        if pair and len(server.heads) != 2:
+            raise InvalidArgument(f"serve --pair: {len(server.heads)} heads (--head); expected two")
+        if pair:
+            server.pair_heads(*server.heads)
         if demo:
             server.feeders.append(DemoVoices(server.open_head("demo", head_options), loop=True))
             server.owned_heads.add("demo")
