@@ -111,11 +111,10 @@ class FaceReceiver:
         arrived_ns = head.session_ns()
         sent = seconds is not None and math.isfinite(seconds)
         time_ns = self._clock.at(round(seconds * 1e9), arrived_ns) if sent and seconds is not None else arrived_ns
-        frames = self._track.take(time_ns, face.motion())
-        if frames is None:
+        if time_ns is None:
             return self._drop("stale", "a frame that is not newer than the one before")
         try:
-            for frame_ns, values in frames:
+            for frame_ns, values in self._track.take(time_ns, face.motion()):
                 head.push_user_motion(values.reshape(1, -1), frame_ns)
         except Error as error:
             return self._drop("refused", str(error))

@@ -14,13 +14,17 @@ WINDOW_NS = 5_000_000_000
 
 @dataclass
 class SenderClock:
-    """Puts a sender's times on our clock: its own spacing, and the least delay that was seen in the last seconds."""
+    """Tells new frames from old ones; puts a sender's times on our clock: its own spacing, the least delay of late."""
 
+    _newest_ns: int | None = None  # sender's time
     _least_ns: list[int] = field(default_factory=list)  # of arrival - sender's time: the last window's, this one's
     _window_ns: int = 0
 
-    def at(self, sender_ns: int, arrived_ns: int) -> int:
-        """When a frame of that sender's time was seen, not later than it arrived."""
+    def at(self, sender_ns: int, arrived_ns: int) -> int | None:
+        """When a frame of that sender's time was seen, not later than it arrived; None: it is not newer than others."""
+        if self._newest_ns is not None and self._newest_ns - RESTART_NS < sender_ns <= self._newest_ns:
+            return None
+        self._newest_ns = sender_ns
         delay_ns = arrived_ns - sender_ns
         if self._least_ns and abs(delay_ns - min(self._least_ns)) > RESTART_NS:
             self._least_ns.clear()
@@ -37,11 +41,14 @@ class TrackedFace:
     def __init__(self) -> None:
         self._last: tuple[int, NDArray[np.float32]] | None = None
 
-    def take(self, time_ns: int, values: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]] | None:
-        """(session time, values (C,)) of each frame since the last one; None for one that is not newer than that."""
+    def take(self, time_ns: int, values: NDArray[np.float32]) -> list[tuple[int, NDArray[np.float32]]]:
+        """(session time, values (C,)) of each frame since the last one.
+
+        A time that is a little behind the last one, as when a quicker way was found meanwhile, counts as just after it.
+        """
         last, completed = self._last, list[tuple[int, NDArray[np.float32]]]()
         if last is not None and last[0] - RESTART_NS < time_ns <= last[0]:
-            return None
+            time_ns = last[0] + 1
         self._last = (time_ns, values)
         if last is None or not 0 < time_ns - last[0] <= LONGEST_GAP_NS:
             return completed
