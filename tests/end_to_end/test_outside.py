@@ -343,17 +343,23 @@ def test_serve_speaks_all_protocols_in_real_time(model_file: Path) -> None:
         places = [f"127.0.0.1:{receiver.getsockname()[1]}" for receiver in (one, two, three)]
         command = [sys.executable, "-m", "visavis", "serve", "--model", model_file, "--port", 0, "--rate", 50]
         command += ["--livelink-face", f"npc@{places[0]}", "--vmc", places[1], "--ifacialmocap", places[2]]
-        command += ["--user-livelink", "[::1]:29801", "--user-vmc", "29802"]
+        with inbox(socket.AF_INET6) as four, inbox() as five:  # ports that are free
+            ports = [receiver.getsockname()[1] for receiver in (four, five)]
+        command += ["--user-livelink", f"[::1]:{ports[0]}", "--user-vmc", ports[1]]
         process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
         try:
             assert process.stdout is not None
             endpoint = process.stdout.readline().split()[1].rstrip(",")
             lines = [process.stdout.readline() for _ in range(5)]
-            assert lines[0] == f"livelink-face to {places[0]}, 50 a second\n" and "[::1]:29801" in lines[3]
+            assert lines[0] == f"livelink-face to {places[0]}, 50 a second\n" and f"[::1]:{ports[0]}" in lines[3]
             while not (received := datagrams(one)):
                 time.sleep(0.01)
             began = time.monotonic()
-            time.sleep(2)
+            phone = PyLiveLinkFace("Phone", "01234567-89AB-CDEF-0123-456789ABCDEF", fps=60)
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
+                while time.monotonic() < began + 2:
+                    sender.sendto(phone.encode(), ("::1", ports[0]))
+                    time.sleep(0.02)
             received += datagrams(one)
             frames = [face._frames for face in live_link(received)]
             assert len(frames) == pytest.approx(50 * (time.monotonic() - began), rel=0.15)
@@ -362,6 +368,8 @@ def test_serve_speaks_all_protocols_in_real_time(model_file: Path) -> None:
             with Client(endpoint) as client:
                 report = client.request("describe")
             assert len(report["senders"]) == 3 and len(report["receivers"]) == 2
+            counters = report["receivers"][0]["counters"]
+            assert counters["frames"] > 40 and report["heads"][0]["counters"]["user_motion_frames"] > 20, counters
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
             assert not PyLiveLinkFace.decode(datagrams(one)[-1])[0], "the farewell"

@@ -14,7 +14,7 @@ from visavis.bridge.outside.tracked_face import SenderClock, TrackedFace
 from visavis.constants import FRAME_NS
 from visavis.errors import InvalidArgument
 
-MS = 1_000_000
+MS, SECOND = 1_000_000, 1_000_000_000
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,32 @@ def test_a_senders_own_spacing_survives_jitter_and_a_restart() -> None:
     assert max(errors_ms[100:]) < 6 and np.ptp(errors_ms[100:]) < 1
     assert clock.at(sent_ns, arrived_ns) is None and clock.at(sent_ns - MS, arrived_ns) is None, "replayed, overtaken"
     assert clock.at(77, 2 * 10**12) == 2 * 10**12, "a sender that began anew is believed at once"
+
+
+@pytest.mark.parametrize("stamp", ["stands still", "runs too fast", "saws"])
+def test_a_clock_of_nonsense_is_replaced_by_arrival_within_a_second(stamp: str) -> None:
+    clock, late = SenderClock(), 0
+    for i in range(600):
+        now_ns = i * 16_666_667
+        sent_ns = {"stands still": 77, "runs too fast": 16 * now_ns, "saws": now_ns // SECOND * SECOND}[stamp]
+        if now_ns > 1.1 * SECOND:
+            assert clock.at(sent_ns, now_ns) == now_ns
+        else:
+            late += clock.at(sent_ns, now_ns) != now_ns
+    assert late <= 67 and not clock.trusted
+    for i in range(600, 800):
+        clock.at(i * 16_666_667, i * 16_666_667)
+    assert clock.trusted and clock.at(800, 0) is not None
+
+
+def test_a_few_replayed_frames_do_not_shake_the_trust() -> None:
+    clock, dropped = SenderClock(), 0
+    for i in range(1200):
+        now_ns = i * 16_666_667
+        assert clock.at(now_ns, now_ns) is not None
+        if i % 3 == 0:
+            dropped += clock.at(now_ns - 20 * MS, now_ns) is None
+    assert clock.trusted and dropped >= 399
 
 
 def test_a_clock_that_runs_fast_is_followed() -> None:

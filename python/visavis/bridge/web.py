@@ -37,7 +37,7 @@ log = logging.getLogger("visavis.bridge")
 MOST_CLIENTS = 32
 UP_MESSAGES = Allowance(a_second=300, at_once=600)  # of one client
 UP_BYTES = Allowance(a_second=1_000_000, at_once=4_000_000)
-WAITING = 2_000  # messages from all clients that wait for the server's thread
+WAITING = 500  # messages from all clients that wait for the server's thread
 A_TICK = 200
 HEARTBEAT_S = 15.0
 REQUESTS = ("describe", "clock", "dials", "cancel")
