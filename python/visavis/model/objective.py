@@ -1,4 +1,4 @@
-"""The two training objectives of the model: the live recipe and the paper's (reference: TIMAR, section Training)."""
+"""The paper's training objective (reference: TIMAR, section Training); the live one is training/objective.py."""
 
 import math
 from typing import TYPE_CHECKING
@@ -14,24 +14,6 @@ if TYPE_CHECKING:
     from visavis.model.timar import Timar
 
 MASK_RATE_STD, MASK_RATE_MIN = 0.25, 0.7  # truncated normal of mean 1 in [0.7, 1]
-
-
-def live_loss(
-    model: "Timar",
-    batch: TurnBatch,
-    generator: torch.Generator | None,
-    own_past_noise: float,
-    repeats: int,
-    vb_weight: float = 1.0,
-) -> LossTerms:
-    """Every turn is a target; the own past carries noise of `own_past_noise` standard deviations."""
-    own = model.own_motion(batch, own_past_noise, generator)
-    z = model.condition_on(batch, own)
-    before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
-    target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
-    rows = model.rows(target, before).reshape(-1, model.config.row_width)  # (N, R)
-    condition = model.head_condition(z, own).reshape(len(rows), -1)
-    return _repeated(model, rows, condition, repeats, generator, vb_weight)
 
 
 def paper_loss(
@@ -97,7 +79,6 @@ def _repeated(
     condition: Tensor,
     repeats: int,
     generator: torch.Generator | None,
-    vb_weight: float = 1.0,
 ) -> LossTerms:
     """Mean loss over rows (N, R), each at `repeats` fresh timesteps with fresh noise."""
     embedded = model.diffloss.net.cond_embed(condition).repeat(repeats, 1)  # (repeats*N, W)
@@ -107,7 +88,7 @@ def _repeated(
     mse, bits = row_terms(model, rows, t, noise, embedded)
     means = {name: value.mean() for name, value in mse.items()}
     vb = bits.mean()
-    total = torch.stack([*means.values(), vb_weight * vb]).sum()
+    total = torch.stack([*means.values(), vb]).sum()
     return LossTerms(total, {name: value.detach() for name, value in means.items()}, vb.detach())
 
 

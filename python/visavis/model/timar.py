@@ -7,7 +7,6 @@ The sliding-window pass over a crop (`condition`) computes what the streaming en
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -225,22 +224,15 @@ class Timar(nn.Module):
 
     # ---- training passes
 
-    def condition(
-        self, batch: TurnBatch, own_past_noise: float = 0.0, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def condition(self, batch: TurnBatch) -> Tensor:
         """The sliding-window pass with the configured own past: z (B, n, F, D)."""
-        return self.condition_on(batch, self.own_motion(batch, own_past_noise, generator))
+        return self.condition_on(batch, self.own_motion(batch))
 
-    def own_motion(self, batch: TurnBatch, noise_std: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
-        """The agent's normalised motion from one turn before the crop, (B, F + L, C), with training noise added."""
+    def own_motion(self, batch: TurnBatch) -> Tensor:
+        """The agent's normalised motion from one turn before the crop, (B, F + L, C); zeros before a session."""
         known = batch.previous_present[:, None, None].expand_as(batch.previous_motion)  # (B, F, C)
         previous, own = self.normalise(batch.previous_motion), self.normalise(batch.agent_motion)
-        own = torch.cat([torch.where(known, previous, 0.0), own], 1)
-        if noise_std > 0:
-            noise = torch.randn(own.shape, generator=generator, device=own.device) * (self.motion_weight > 0)
-            noise[:, : known.shape[1]] *= known
-            own = own + noise_std * noise
-        return own
+        return torch.cat([torch.where(known, previous, 0.0), own], 1)
 
     def condition_on(self, batch: TurnBatch, own: Tensor) -> Tensor:
         """`condition` with the own motion (B, F + L, C) given."""
@@ -297,21 +289,6 @@ class Timar(nn.Module):
         if self.config.denoise_target == "residual":
             scale = scale * torch.where(self.residual_gain == 0, self.config.lip_noise, 1.0)
         return scale.flatten()
-
-    def forward(self, batch: TurnBatch, recipe: str = "live", **options: Any) -> LossTerms:
-        """The loss of a recipe (what DistributedDataParallel calls)."""
-        return self.paper_loss(batch, **options) if recipe == "paper" else self.training_loss(batch, **options)
-
-    def training_loss(
-        self,
-        batch: TurnBatch,
-        generator: torch.Generator | None = None,
-        own_past_noise: float = 0.0,
-        repeats: int = 4,
-        vb_weight: float = 1.0,
-    ) -> LossTerms:
-        """The live recipe: every turn of the crop is a target, each at `repeats` fresh timesteps."""
-        return objective.live_loss(self, batch, generator, own_past_noise, repeats, vb_weight)
 
     def paper_loss(
         self,

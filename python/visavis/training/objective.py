@@ -4,9 +4,10 @@ Live recipe: the squared x_0 error of a turn in three quadratic forms that share
 the values, their first and their second differences, taken across the border to the previous turn.  Differences are
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
 lips) to be quick.  Times are stratified over the repeats of a row.  Linear
-probes read rows and coming activity from z.  Paper recipe: TIMAR's loss.
+probes read rows, coming activity and the user's last second from z.  Paper recipe: TIMAR's loss.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.corpus.visemes import lips_shut
 from visavis.model.config import ModelConfig
 from visavis.model.diffusion import N_STEPS
@@ -24,8 +26,11 @@ from visavis.training.recipes import Recipe
 
 Floats = npt.NDArray[np.float32]
 ACTIVITY_FRAMES = 15
+HEARD_FRAMES = 25
 ACTIVITY_FLOOR = 0.05  # of a channel's mean square step
 MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not blown up further
+LOUDNESS_FLOOR = 1e-5  # mean square, -50 dBFS
+LOUDNESS_REST = math.log(LOUDNESS_FLOOR) / 3.0 + 3.0  # before the crop
 EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
 STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
 # Weight of a channel in its group; 1 where not named: what closes and shapes the lips, what smiles and nods.
@@ -90,7 +95,7 @@ class Objective:
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
         weight = self.closures(model, batch.agent_motion)  # (N, F or 1, C)
-        probe = self._probe(model, z, rows, clean, weight) if recipe.probe > 0 else z.sum() * 0.0
+        probe = self._probe(model, z, rows, clean, weight, batch) if recipe.probe > 0 else z.sum() * 0.0
         embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
         rows = rows.repeat(recipe.repeats, 1)
         t = stratified_times(len(rows), recipe.repeats, generator)
@@ -119,14 +124,16 @@ class Objective:
         frames = 1 if model.config.denoise_unit == "frame" else model.config.turn_frames
         return weight.reshape(-1, frames, weight.shape[-1])
 
-    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor, weight: Tensor) -> Tensor:
-        """Errors of the probes: rows, and for the slow channels how much they are about to move."""
-        row, activity = (probe.float() for probe in self.probes(z))  # (B, n, F, C), (B, n, C)
+    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor, weight: Tensor, batch: TurnBatch) -> Tensor:
+        """Errors of the probes: rows, how much slow channels are about to move, how loud the user was."""
+        row, activity, heard = (probe.float() for probe in self.probes(z))  # (B, n, F, C), (B, n, C), (B, n, 25)
         squares = ((row - rows.reshape(row.shape)).square() * weight.reshape(row.shape)).mean((0, 1, 2))
         coming = upcoming_activity(clean, model.config.turn_frames, self.scales[0])  # (B, n', C)
         surprise = (activity[:, : coming.shape[1]] - coming).square().mean((0, 1)) * ~fast_channels(model)
         errors = self._weighted(model, squares + self.recipe.forecast * surprise)
-        return self.recipe.probe * torch.stack([*errors.values()]).sum()
+        missed = (heard - user_loudness(batch.user_audio, model.config)).square().mean()
+        total: Tensor = torch.stack([*errors.values()]).sum() + self.recipe.hearing * missed
+        return self.recipe.probe * total
 
     def _noised(self, model: Timar, own: Tensor, largest: Tensor, generator: torch.Generator) -> Tensor:
         """The own past with white noise, its std drawn for each crop up to `largest` (C,)."""
@@ -165,10 +172,26 @@ class Probes(torch.nn.Module):
         super().__init__()
         self.row = torch.nn.Linear(config.width, config.n_channels)
         self.activity = torch.nn.Linear(config.width, config.n_channels)
+        self.heard = torch.nn.Linear(config.width, HEARD_FRAMES)
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z (B, n, F, D) -> each frame's part of the row (B, n, F, C), activity to come (B, n, C)."""
-        return self.row(z), self.activity(z.mean(2))
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """z (B, n, F, D) -> each frame's part of the row (B, n, F, C), activity to come (B, n, C), loudness heard
+        (B, n, HEARD_FRAMES)."""
+        whole = z.mean(2)
+        return self.row(z), self.activity(whole), self.heard(whole)
+
+
+def user_loudness(audio: Tensor, config: ModelConfig) -> Tensor:
+    """How loud the user was in the newest HEARD_FRAMES frames that a turn sees, (B, n, HEARD_FRAMES), about -1..2.
+
+    audio (B, context + n*F*640), lagged as the model gets it.  When to nod hangs on pauses of the user.  The motion
+    loss says so too faintly: without this reading z knew no more of the user after 2,000 steps than that one is silent
+    while the other speaks.
+    """
+    frames = audio.float()[:, config.context_samples :].reshape(len(audio), -1, SAMPLES_PER_FRAME)
+    loudness = torch.log(frames.square().mean(-1) + LOUDNESS_FLOOR) / 3.0 + 3.0  # (B, n*F)
+    padded = torch.nn.functional.pad(loudness, (HEARD_FRAMES - config.turn_frames, 0), value=LOUDNESS_REST)
+    return padded.unfold(1, HEARD_FRAMES, config.turn_frames)
 
 
 def upcoming_activity(own: Tensor, turn_frames: int, scale: Tensor) -> Tensor:

@@ -33,6 +33,7 @@ class Recipe:
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
     probe: float = 0.5  # weight of the linear readings of z at the start; it falls to 0 over the run
     forecast: float = 0.3  # of the activity to come, among them
+    hearing: float = 1.0  # of the user's loudness in the last second, among them
     mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
     closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
