@@ -41,9 +41,8 @@ def test_the_papers_recipe_end_to_end(data: Path, tmp_path: Path) -> None:
 
 def test_two_processes_train_one_model(data: Path, tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "visavis"]
-    said = [run(torchrun, data, tmp_path / name, LIVE) for name in ("two", "again")]
-    assert said[0].count("validation total") == 1, "only the first process speaks"
+    said = run(torchrun, data, tmp_path / "two", LIVE)
+    assert said.count("validation total") == 1, "only the first process speaks"
     run([sys.executable, "-m", "visavis"], data, tmp_path / "one", LIVE)
-    two, again, one = ((tmp_path / name / "model.gguf").read_bytes() for name in ("two", "again", "one"))
-    assert two == again, "a seed fixes the run"
-    assert two != one, "the second process's crops count"
+    two, one = ((tmp_path / name / "model.gguf").read_bytes() for name in ("two", "one"))
+    assert len(two) == len(one) and two != one, "the second process's crops count"
