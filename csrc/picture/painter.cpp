@@ -10,7 +10,7 @@
 namespace visavis {
 namespace {
 
-constexpr int kShadowSize = 768;
+constexpr int kShadowSize = 640;
 constexpr float kSceneRadius = 0.24F;  // metres round the head that cast shadows
 constexpr float kPi = std::numbers::pi_v<float>;
 
@@ -43,6 +43,12 @@ Vec3 room_diffuse(Vec3 normal) {
     return wall * (0.85F + 0.15F * normal.z);
 }
 
+// (1 - v) to the fifth, after Schlick.
+float grazing(float v) {
+    const float rest = clamp01(1 - v), square = rest * rest;
+    return square * square * rest;
+}
+
 // GGX highlight times the cosine of the lamp.
 float highlight(Vec3 normal, Vec3 towards_eye, Vec3 towards_lamp, float roughness, float specular) {
     const float n_l = dot(normal, towards_lamp), n_v = std::max(dot(normal, towards_eye), 1e-3F);
@@ -53,7 +59,7 @@ float highlight(Vec3 normal, Vec3 towards_eye, Vec3 towards_lamp, float roughnes
     const float d = n_h * n_h * (alpha2 - 1) + 1;
     const float k = (roughness + 1) * (roughness + 1) / 8;
     const float shape = alpha2 / (kPi * d * d) / (4 * (n_l * (1 - k) + k) * (n_v * (1 - k) + k));
-    return shape * (specular + (1 - specular) * std::pow(1 - v_h, 5.0F)) * n_l;
+    return shape * (specular + (1 - specular) * grazing(v_h)) * n_l;
 }
 
 // Cosine that reaches round the edge by `reach`, each colour its own way.
@@ -87,8 +93,8 @@ Painter::Painter(int width, int height, int samples_per_side, std::vector<Materi
       height_(height),
       samples_per_side_(samples_per_side),
       materials_(std::move(materials)),
-      image_(width * samples_per_side, height * samples_per_side),
-      shadow_(kShadowSize, kShadowSize) {}
+      image_(width * samples_per_side, height * samples_per_side, false),
+      shadow_(kShadowSize, kShadowSize, true) {}
 
 void Painter::check(std::span<const Surface> surfaces, std::span<const std::uint8_t> rgb) const {
     const auto refuse = [](const std::string& what) { throw Error(Status::kInvalidArgument, "picture: " + what); };
@@ -116,40 +122,54 @@ void Painter::paint(std::span<const Surface> surfaces, const Camera& camera, std
     for (std::size_t i = 0; i < surfaces.size(); ++i) {
         const Material& material = materials_[surfaces[i].material];
         image_.draw(static_cast<std::int32_t>(i), surfaces[i], material, view);
-        if (material.mirror == 0) shadow_.draw(static_cast<std::int32_t>(i), surfaces[i], material, shadow_view_);
+        if (material.alpha_cutoff == 0) shadow_.draw(static_cast<std::int32_t>(i), surfaces[i], material, shadow_view_);
     }
-    const int n = samples_per_side_;
-    const float share = 1.0F / static_cast<float>(n * n);
-    std::size_t out = 0;
     for (int y = 0; y < height_; ++y)
         for (int x = 0; x < width_; ++x) {
-            float sum[3] = {0, 0, 0};
-            for (int i = 0; i < n * n; ++i) {
-                const int sx = x * n + i % n, sy = y * n + i / n;
-                const Sample& sample = image_.at(sx, sy);
-                const Vec3 light = sample.surface < 0
-                                       ? backdrop(static_cast<float>(sx) / static_cast<float>(image_.width()),
-                                                  static_cast<float>(sy) / static_cast<float>(image_.height()))
-                                       : shade(surfaces[static_cast<std::size_t>(sample.surface)], sample, camera.eye);
-                sum[0] += std::min(light.x, 4.0F);
-                sum[1] += std::min(light.y, 4.0F);
-                sum[2] += std::min(light.z, 4.0F);
-            }
-            for (const float v : sum) rgb[out++] = developed(v * share);
+            const Vec3 light = pixel(surfaces, camera.eye, x, y);
+            std::uint8_t* out = &rgb[std::size_t{3} * (static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) +
+                                                       static_cast<std::size_t>(x))];
+            out[0] = developed(light.x);
+            out[1] = developed(light.y);
+            out[2] = developed(light.z);
         }
+}
+
+// The mean of a pixel's samples.  Each surface in it is lit once, at its first sample.
+Vec3 Painter::pixel(std::span<const Surface> surfaces, Vec3 eye, int x, int y) const {
+    const int n = samples_per_side_;
+    std::array<std::int32_t, 16> seen{};
+    std::array<Vec3, 16> light{};
+    std::size_t n_seen = 0;
+    Vec3 sum{};
+    for (int i = 0; i < n * n; ++i) {
+        const int sx = x * n + i % n, sy = y * n + i / n;
+        const Sample& sample = image_.at(sx, sy);
+        std::size_t found = 0;
+        while (found < n_seen && seen[found] != sample.surface) ++found;
+        if (found == n_seen) {
+            seen[n_seen] = sample.surface;
+            Vec3 c = sample.surface < 0 ? backdrop(static_cast<float>(sx) / static_cast<float>(image_.width()),
+                                                   static_cast<float>(sy) / static_cast<float>(image_.height()))
+                                        : shade(surfaces[static_cast<std::size_t>(sample.surface)], sample, eye);
+            light[n_seen++] = {std::min(c.x, 4.0F), std::min(c.y, 4.0F), std::min(c.z, 4.0F)};
+        }
+        sum = sum + light[found];
+    }
+    return sum * (1.0F / static_cast<float>(n * n));
 }
 
 // How much of the key lamp reaches a place, 0 to 1: the mean over a few samples of the shadow map round it.
 float Painter::lit_share(Vec3 position, Vec3 normal) const {
     const Projection::Point p = shadow_view_(position + normal * 0.0015F);
     float lit = 0;
-    for (int dy = -2; dy <= 2; dy += 1)
-        for (int dx = -2; dx <= 2; dx += 1) {
+    for (int dy = -2; dy <= 2; dy += 2)
+        for (int dx = -2; dx <= 2; dx += 2) {
             const int x = static_cast<int>(p.x) + dx, y = static_cast<int>(p.y) + dy;
             const bool inside = x >= 0 && y >= 0 && x < kShadowSize && y < kShadowSize;
-            lit += !inside || shadow_.at(x, y).depth > p.depth - 0.0020F ? 1.0F : 0.0F;
+            lit += !inside || shadow_.depth(x, y) > p.depth - 0.0020F ? 1.0F : 0.0F;
         }
-    return lit / 25.0F;
+    return lit / 9.0F;
 }
 
 Vec3 Painter::shade(const Surface& surface, const Sample& sample, Vec3 eye) const {
@@ -163,8 +183,8 @@ Vec3 Painter::shade(const Surface& surface, const Sample& sample, Vec3 eye) cons
     const Vec3 towards_eye = unit(eye - position);
     Vec3 normal = unit(weighted(surface.normals, corners, sample));
     if (dot(normal, towards_eye) < 0 && material.two_sided) normal = normal * -1.0F;
-    const Vec3 colour = material.colour * sample_texture(material.colour_map, u, v, true).colour;
-    const Vec3 maps = sample_texture(material.surface_map, u, v, false).colour;
+    const Vec3 colour = material.colour * sample_texture(material.colour_map, u, v, true);
+    const Vec3 maps = sample_texture(material.surface_map, u, v, false);
     const float open = material.surface_map.texels.empty() ? 1.0F : maps.x;
     const float roughness =
         std::clamp(material.roughness * (material.surface_map.texels.empty() ? 1 : maps.y), 0.05F, 1.0F);
@@ -173,9 +193,9 @@ Vec3 Painter::shade(const Surface& surface, const Sample& sample, Vec3 eye) cons
     for (std::size_t i = 0; i < kLamps.size(); ++i) {
         const Lamp& lamp = kLamps[i];
         const float n_l = dot(normal, lamp.towards);
-        const float lit = (i == 0 ? lit_share(position, normal) : 1.0F) * (0.35F + 0.65F * open);
+        const float lit = i == 0 ? lit_share(position, normal) * (0.35F + 0.65F * open) : clamp01(1.2F * open);
         const float s = material.scattering;
-        const Vec3 soft{std::pow(lit, 1 - 0.30F * s), std::pow(lit, 1 - 0.08F * s), lit};  // red light goes deeper
+        const Vec3 soft{lit + 0.30F * s * (std::sqrt(lit) - lit), lit, lit};  // red light goes deeper
         diffuse = diffuse +
                   lamp.colour * soft * Vec3{wrapped(n_l, 0.30F * s), wrapped(n_l, 0.17F * s), wrapped(n_l, 0.10F * s)};
         const float size = lamp.size * (1 - 0.7F * material.mirror);
@@ -188,7 +208,7 @@ Vec3 Painter::shade(const Surface& surface, const Sample& sample, Vec3 eye) cons
     }
     const float n_v = clamp01(dot(normal, towards_eye));
     const Vec3 mirrored = normal * (2 * dot(normal, towards_eye)) - towards_eye;
-    const float fresnel = material.specular + (1 - material.specular) * std::pow(1 - n_v, 5.0F);
+    const float fresnel = material.specular + (1 - material.specular) * grazing(n_v);
     shine = shine + room_diffuse(mirrored) * (fresnel * open * (1 - 0.8F * roughness));
     if (material.mirror > 0) shine = shine + room(mirrored) * (material.mirror * fresnel);
     return colour * diffuse * (1.0F / kPi) * 1.35F + shine;

@@ -21,6 +21,7 @@ class Painter {
 
   private:
     void check(std::span<const Surface> surfaces, std::span<const std::uint8_t> rgb) const;
+    Vec3 pixel(std::span<const Surface> surfaces, Vec3 eye, int x, int y) const;
     float lit_share(Vec3 position, Vec3 normal) const;
     Vec3 shade(const Surface& surface, const Sample& sample, Vec3 eye) const;
 

@@ -6,6 +6,7 @@
 namespace visavis {
 namespace {
 
+constexpr float kFarthest = 1e30F;
 constexpr float kNearest = 0.01F;  // metres before the camera; nearer triangles are left out
 
 float srgb_to_linear(float v) { return v <= 0.04045F ? v / 12.92F : std::pow((v + 0.055F) / 1.055F, 2.4F); }
@@ -19,7 +20,24 @@ const std::array<float, 256>& linear_of_byte() {
     return table;
 }
 
-int wrap(int i, int n) { return ((i % n) + n) % n; }
+int wrap(int i, int n) { return i >= 0 && i < n ? i : ((i % n) + n) % n; }
+
+// Calls `add(texel, weight)` for the four texels round a place.
+template <typename Add>
+void blend(const Texture& texture, float u, float v, const Add& add) {
+    const float x = u * static_cast<float>(texture.width) - 0.5F, y = v * static_cast<float>(texture.height) - 0.5F;
+    const float x0 = std::floor(x), y0 = std::floor(y), fx = x - x0, fy = y - y0;
+    const int left = wrap(static_cast<int>(x0), texture.width), right = wrap(left + 1, texture.width);
+    const int top = wrap(static_cast<int>(y0), texture.height), bottom = wrap(top + 1, texture.height);
+    const auto texel = [&](int column, int row) {
+        return &texture.texels[static_cast<std::size_t>(row * texture.width + column) *
+                               static_cast<std::size_t>(texture.n_channels)];
+    };
+    add(texel(left, top), (1 - fx) * (1 - fy));
+    add(texel(right, top), fx * (1 - fy));
+    add(texel(left, bottom), (1 - fx) * fy);
+    add(texel(right, bottom), fx * fy);
+}
 
 }  // namespace
 
@@ -55,10 +73,16 @@ Projection::Point Projection::operator()(Vec3 world) const {
             distance, perspective_ && distance < kNearest ? 0.0F : inverse_w};
 }
 
-Raster::Raster(int width, int height)
-    : width_(width), height_(height), samples_(static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) {}
+Raster::Raster(int width, int height, bool depth_only)
+    : width_(width),
+      height_(height),
+      depths_(static_cast<std::size_t>(width) * static_cast<std::size_t>(height)),
+      samples_(depth_only ? 0 : depths_.size()) {}
 
-void Raster::clear() { std::fill(samples_.begin(), samples_.end(), Sample{}); }
+void Raster::clear() {
+    std::fill(depths_.begin(), depths_.end(), kFarthest);
+    std::fill(samples_.begin(), samples_.end(), Sample{});
+}
 
 void Raster::draw(std::int32_t index, const Surface& surface, const Material& material, const Projection& projection) {
     const std::size_t n_points = surface.positions.size() / 3;
@@ -90,41 +114,40 @@ void Raster::fill(const Surface& surface, const Material& material, std::uint32_
             if (a < 0 || b < 0 || c < 0) continue;
             const float aw = a * p.inverse_w, bw = b * q.inverse_w, cw = c * r.inverse_w;
             const float w = 1.0F / (aw + bw + cw);
-            const Sample found{
-                (aw * p.depth + bw * q.depth + cw * r.depth) * w, index, triangle, aw * w, bw * w, cw * w};
-            Sample& sample =
-                samples_[static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x)];
-            if (found.depth >= sample.depth) continue;
+            const float depth = (aw * p.depth + bw * q.depth + cw * r.depth) * w;
+            const std::size_t place = this->index(x, y);
+            if (depth >= depths_[place]) continue;
+            const Sample found{index, triangle, aw * w, bw * w, cw * w};
             if (material.alpha_cutoff > 0) {
                 const float* uv = surface.uvs.data();
                 const float u =
                     found.a * uv[2 * corners[0]] + found.b * uv[2 * corners[1]] + found.c * uv[2 * corners[2]];
                 const float v = found.a * uv[2 * corners[0] + 1] + found.b * uv[2 * corners[1] + 1] +
                                 found.c * uv[2 * corners[2] + 1];
-                if (sample_texture(material.colour_map, u, v, false).alpha < material.alpha_cutoff) continue;
+                if (sample_alpha(material.colour_map, u, v) < material.alpha_cutoff) continue;
             }
-            sample = found;
+            depths_[place] = depth;
+            if (!samples_.empty()) samples_[place] = found;
         }
     }
 }
 
-Texel sample_texture(const Texture& texture, float u, float v, bool srgb) {
-    if (texture.texels.empty()) return {};
-    const float x = u * static_cast<float>(texture.width) - 0.5F, y = v * static_cast<float>(texture.height) - 0.5F;
-    const float x0 = std::floor(x), y0 = std::floor(y), fx = x - x0, fy = y - y0;
-    float sum[4] = {0, 0, 0, 0};
-    for (int corner = 0; corner < 4; ++corner) {
-        const int dx = corner & 1, dy = corner >> 1;
-        const float weight = (dx ? fx : 1 - fx) * (dy ? fy : 1 - fy);
-        const auto at = static_cast<std::size_t>(wrap(static_cast<int>(y0) + dy, texture.height) * texture.width +
-                                                 wrap(static_cast<int>(x0) + dx, texture.width));
-        const std::uint8_t* texel = &texture.texels[at * static_cast<std::size_t>(texture.n_channels)];
-        for (int i = 0; i < texture.n_channels; ++i) {
-            const bool linear = !srgb || i == 3;
-            sum[i] += weight * (linear ? static_cast<float>(texel[i]) / 255.0F : linear_of_byte()[texel[i]]);
-        }
-    }
-    return {{sum[0], sum[1], sum[2]}, texture.n_channels == 4 ? sum[3] : 1.0F};
+Vec3 sample_texture(const Texture& texture, float u, float v, bool srgb) {
+    if (texture.texels.empty()) return {1, 1, 1};
+    float sum[3] = {0, 0, 0};
+    blend(texture, u, v, [&](const std::uint8_t* texel, float weight) {
+        for (int i = 0; i < 3; ++i)
+            sum[i] += weight * (srgb ? linear_of_byte()[texel[i]] : static_cast<float>(texel[i]) / 255.0F);
+    });
+    return {sum[0], sum[1], sum[2]};
+}
+
+float sample_alpha(const Texture& texture, float u, float v) {
+    if (texture.n_channels != 4) return 1;
+    float sum = 0;
+    blend(texture, u, v,
+          [&](const std::uint8_t* texel, float weight) { sum += weight * static_cast<float>(texel[3]); });
+    return sum / 255.0F;
 }
 
 }  // namespace visavis

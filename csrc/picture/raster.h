@@ -26,7 +26,6 @@ class Projection {
 };
 
 struct Sample {
-    float depth = 1e30F;
     std::int32_t surface = -1;
     std::uint32_t triangle = 0;
     float a = 0, b = 0, c = 0;  // weights of the triangle's corners, right for attributes in perspective
@@ -34,29 +33,30 @@ struct Sample {
 
 class Raster {
   public:
-    Raster(int width, int height);
+    // `depth_only`: `at` is not to be asked.
+    Raster(int width, int height, bool depth_only);
     void clear();
     void draw(std::int32_t index, const Surface& surface, const Material& material, const Projection& projection);
 
     int width() const { return width_; }
     int height() const { return height_; }
-    const Sample& at(int x, int y) const {
-        return samples_[static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x)];
-    }
+    const Sample& at(int x, int y) const { return samples_[index(x, y)]; }
+    float depth(int x, int y) const { return depths_[index(x, y)]; }
 
   private:
+    std::size_t index(int x, int y) const {
+        return static_cast<std::size_t>(y) * static_cast<std::size_t>(width_) + static_cast<std::size_t>(x);
+    }
     void fill(const Surface& surface, const Material& material, std::uint32_t triangle, std::int32_t index);
 
     int width_, height_;
+    std::vector<float> depths_;
     std::vector<Sample> samples_;
     std::vector<Projection::Point> points_;
 };
 
-// A texel between its neighbours, 0 to 1; u and v wrap.  `srgb`: the three colours are made linear.
-struct Texel {
-    Vec3 colour{1, 1, 1};
-    float alpha = 1;
-};
-Texel sample_texture(const Texture& texture, float u, float v, bool srgb);
+// A texture between its texels, 0 to 1; u and v wrap.  `srgb`: the colours are made linear.  White without a texture.
+Vec3 sample_texture(const Texture& texture, float u, float v, bool srgb);
+float sample_alpha(const Texture& texture, float u, float v);
 
 }  // namespace visavis

@@ -19,6 +19,7 @@ USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 VERBS: tuple[str, ...] = (
     "demo",
     "animate",
+    "render",
     "serve",
     "watch",
     "keys",

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -45,6 +45,7 @@ def main(
     The shorter voice is padded with silence.  The file appears whole or not at all.
     """
     import visavis
+    from visavis.cli.progress import progress_bar
     from visavis.motion_file import check_motion_path, write_motion
     from visavis.rig import parse_dials
 
@@ -53,7 +54,7 @@ def main(
     start = time.monotonic()
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
     check_motion_path(out, loaded.channels)
-    with _warnings_as_lines(quiet), _progress(quiet) as progress:
+    with _warnings_as_lines(quiet), progress_bar("animate", quiet) as progress:
         motion = visavis.animate(
             agent,
             user,
@@ -81,18 +82,3 @@ def _warnings_as_lines(quiet: bool) -> Iterator[None]:
         yield
     for warning in () if quiet else caught:
         print(f"visavis: {warning.message}", file=sys.stderr)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Any]:
-    """A bar on a terminal, nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("animate", total=1.0)
-        yield lambda share: bar.update(task, completed=share)

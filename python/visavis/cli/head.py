@@ -31,3 +31,14 @@ def build(
 
     for path, size in build_head(out, web, data).items():
         print(f"{path}: {size:,} bytes")
+
+
+@app.command()
+def show(
+    out: Annotated[Path, typer.Option(help="Picture to write (.png).")] = Path("head.png"),
+) -> None:
+    """Draw the head in eight expressions from three sides (needs pip install 'visavis[render]')."""
+    from visavis.render.expressions import render_expressions
+
+    render_expressions(out)
+    print(out)

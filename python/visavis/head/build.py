@@ -50,9 +50,12 @@ def make_head(data: Path | None = None) -> Head:
     parts = [
         (skin, skin_look),
         (eyeballs, Look("eyes", roughness=0.08, colour_map=paint.paint_eye(256), extras={"mirror": 1.0})),
-        (teeth_row, Look("teeth", roughness=0.25, colour_map=paint.paint_teeth(32), extras={"mirror": 0.25})),
-        (gums(person), Look("gums", (0.40, 0.12, 0.11), 0.35)),
-        (person.tongue(), Look("tongue", (0.36, 0.11, 0.105), 0.38)),
+        (
+            teeth_row,
+            Look("teeth", roughness=0.25, colour_map=paint.paint_teeth(32), extras={"mirror": 0.1, "scattering": 0.8}),
+        ),
+        (gums(person), Look("gums", (0.33, 0.10, 0.095), 0.4)),
+        (person.tongue(), Look("tongue", (0.26, 0.075, 0.072), 0.5)),
         (
             person.lashes(),
             Look("lashes", roughness=0.9, colour_map=paint.paint_lashes(256, 32), cutoff=0.5, two_sided=True),

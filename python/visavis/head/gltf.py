@@ -267,6 +267,6 @@ def write_glb(
     writer = Writer(compact, notice)
     writer.skeleton(skeleton)
     textures: dict[int, dict[str, int]] = {}
-    writer.mesh("Head", [part for part, _ in head], [look for _, look in head], textures, targets=True)
+    writer.mesh("Face", [part for part, _ in head], [look for _, look in head], textures, targets=True)
     writer.mesh("Shirt", [part for part, _ in clothes], [look for _, look in clothes], textures, targets=False)
     return writer.finish()

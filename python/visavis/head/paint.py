@@ -35,7 +35,7 @@ def paint_eye(n: int) -> Texels:
 def paint_teeth(n: int) -> Texels:
     """Enamel (n, n, 3): v is from the biting edge (0) to the root (1)."""
     v = ((np.mgrid[0:n, 0:n][0] + 0.5) / n)[..., None]
-    enamel = np.array([0.90, 0.875, 0.83]) * (1 - v) + np.array([0.88, 0.78, 0.62]) * v
+    enamel = np.array([0.97, 0.95, 0.91]) * (1 - v) + np.array([0.93, 0.84, 0.70]) * v
     return bytes_of(enamel * (1 - 0.45 * step(0.62, 0.95, v)))
 
 

@@ -132,7 +132,7 @@ class SkinPainter:
         """(N, N, 3): red openness to the room's light, green roughness."""
         rough = 0.50 + 0.06 * self.middle + 0.05 * self.fine
         rough -= 0.05 * self.spot(0, -3.2, 1.3, 2.0) + 0.04 * self.spot(0, 4.0, 4.0, 2.0)  # nose and forehead shine
-        for amount, value in ((self.lips, 0.36), (self.inside, 0.30), (self.roots, 0.95)):
+        for amount, value in ((self.lips, 0.36), (self.inside, 0.45), (self.roots, 0.95)):
             rough = rough * (1 - amount) + value * amount
         opened = self.map.open * (1 - self.inside) + self.inside * 0.5 * (1 - self.deep)
         return bytes_of(np.stack([opened, rough, np.zeros_like(rough)], -1), self.map.covered)

@@ -8,8 +8,8 @@ from visavis.head.anatomy import Person
 from visavis.head.part import Floats, Indices, Part, joined
 
 # Widths of the teeth from the middle to one side, relative (textbook proportions, millimetres).
-UPPER_WIDTHS = (8.5, 6.8, 7.6, 7.0, 6.8, 10.0)
-LOWER_WIDTHS = (5.6, 6.0, 6.9, 7.0, 7.2, 10.5)
+UPPER_WIDTHS = (8.5, 6.8, 7.6, 7.0, 6.8, 10.0, 9.5)
+LOWER_WIDTHS = (5.6, 6.0, 6.9, 7.0, 7.2, 10.5, 10.0)
 HEIGHT, DEPTH = 0.0125, 0.0075  # metres, root end hidden in the gum
 N_ROUND, N_RINGS = 10, 6
 
@@ -48,8 +48,8 @@ def _row(person: Person, which: str) -> list[Part]:
     row = []
     for number, (start, end) in enumerate(pairwise(edges.tolist())):
         angle = float(np.interp((start + end) / 2, along, angles))
-        shorter = (0, 0.0011, 0.0002, 0.0010, 0.0016, 0.0020)[number] if upper else 0.0004 * abs(number - 2)
-        edge = low[1] - 0.0050 + shorter if upper else high[1] - 0.0036 - shorter
+        shorter = (0, 0.0008, 0.0001, 0.0008, 0.0014, 0.0018, 0.0020)[number] if upper else 0.0004 * abs(number - 2)
+        edge = low[1] - 0.0050 + shorter if upper else high[1] - 0.0062 - shorter
         row += [_tooth(person, which, side * angle, end - start, edge, inset, number) for side in (1, -1)]
     return row
 
@@ -62,8 +62,8 @@ def _tooth(person: Person, which: str, angle: float, width: float, edge: float, 
     latitude, longitude = np.pi * (ring / N_RINGS - 0.5), 2 * np.pi * spoke / N_ROUND
     thin = 0.45 + 0.55 * (ring / N_RINGS) if number < 3 else np.ones(ring.shape)  # incisors end in an edge
     taper = 0.985 - 0.14 * (ring / N_RINGS)  # narrower at the gum
-    x = _rounded(np.cos(latitude), 0.35) * _rounded(np.cos(longitude), 0.5) * width / 2 * taper
-    z = _rounded(np.cos(latitude), 0.35) * _rounded(np.sin(longitude), 0.6) * DEPTH / 2 * thin
+    x = _rounded(np.cos(latitude), 0.35) * _rounded(np.cos(longitude), 0.4) * width / 2 * 1.05 * taper
+    z = _rounded(np.cos(latitude), 0.35) * _rounded(np.sin(longitude), 0.45) * DEPTH / 2 * thin
     y = (_rounded(np.sin(latitude), 0.7) + 1) / 2 * HEIGHT
     middle = _at(low, high, np.array([angle]), inset + DEPTH / 2)[0]
     a, b = _at(low, high, np.array([angle - 0.01, angle + 0.01]), inset + DEPTH / 2)
@@ -89,7 +89,7 @@ def _gum(person: Person, which: str) -> Part:
     """A strip with a round edge over the roots of the teeth."""
     low, high = _arch(person, which)
     up = 1 if which == "upper" else -1
-    edge = low[1] + 0.0054 if up > 0 else high[1] - 0.0130
+    edge = low[1] + 0.0054 if up > 0 else high[1] - 0.0156
     n_along, n_across = 31, 7
     angles = np.radians(np.linspace(-86, 86, n_along))
     profile = np.array(  # inset and height from the edge, millimetres: outside, round the edge, inside
