@@ -33,7 +33,7 @@ WRONG: list[tuple[bytes, str, str]] = [
     (b"[1]", "bad_json", "expected a JSON object"),
     (b"[" * 40_000, "bad_json", "not JSON"),
     (b'"' + b"x" * 70_000 + b'"', "bad_json", "at most 65536"),
-    (b"{}", "unknown_request", "describe, clock, open, close, cancel, dials"),
+    (b"{}", "unknown_request", "describe, clock, open, close, pair, cancel, dials"),
     (b'{"request": "dance"}', "unknown_request", "'dance'"),
     (b'{"request": "describe", "id": [1]}', "bad_value", "id"),
     (b'{"request": "describe", "head": "none"}', "unknown_head", "open: npc"),

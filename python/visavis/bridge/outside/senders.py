@@ -129,8 +129,11 @@ class FaceSenders:
             if stream is not None:
                 self._say_farewell(self._streams.pop(name))
             return
-        if stream is None or stream.head is not self._server.heads[name]:
-            stream = self._streams[name] = Stream(self._server.heads[name], self._rate, self._wall_clock())
+        head = self._server.heads.get(name)
+        if head is None:
+            return
+        if stream is None or stream.head is not head:
+            stream = self._streams[name] = Stream(head, self._rate, self._wall_clock())
         if message["magic"] == "VVC1":
             stream.playout.cut(message["presentation_ns"])
         else:
