@@ -222,7 +222,9 @@ class Writer:
         return head + text + struct.pack("<I4s", len(self.bytes), b"BIN\0") + bytes(self.bytes)
 
     def _places(self, values: Floats) -> NDArray[Any]:
-        return np.round(values / UNIT).astype(np.int16) if self.compact else np.round(values, 7).astype(np.float32)
+        if self.compact:
+            return np.round(values / UNIT).astype(np.int16)
+        return (np.round(values, 7) + 0.0).astype(np.float32)  # no negative zeros
 
     def _texture_positions(self, uvs: Floats) -> int:
         if self.compact and uvs.min() >= 0 and uvs.max() <= 1:
@@ -232,7 +234,7 @@ class Writer:
     def _directions(self, values: Floats) -> NDArray[Any]:
         if self.compact:
             return np.round(np.clip(values, -1, 1) * 127).astype(np.int8)
-        return np.round(values, 5).astype(np.float32)
+        return (np.round(values, 5) + 0.0).astype(np.float32)  # no negative zeros
 
     def _describe(self, values: NDArray[Any], width: str, bounds: bool, unit: bool) -> dict[str, Any]:
         kind = COMPONENTS[values.dtype.str[1:]]
