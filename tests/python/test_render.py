@@ -147,6 +147,21 @@ def test_motion_that_begins_late_or_has_gaps_keeps_time(tmp_path: Path) -> None:
         read.part(2.0, None)
 
 
+def test_frames_given_out_again_replace_the_withdrawn_ones(tmp_path: Path) -> None:
+    values = motion(14)
+    values[:, 0] = np.arange(14) / 100
+    frame = np.r_[0:10, 6:10]
+    write_motion(tmp_path / "m.npz", MotionData(values, ARKIT55.channels, 25.0, frame * 40_000_000))
+    read = read_performance(tmp_path / "m.npz")
+    np.testing.assert_allclose(read.values[:, 0] * 100, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13], atol=1e-4)
+    with np.load(tmp_path / "m.npz") as arrays:  # a take marks them, also those that nothing replaced
+        state = np.r_[np.ones(6), np.full(4, 9), np.ones(2), np.full(2, 10)].astype(np.uint16)
+        np.savez(tmp_path / "take.npz", **arrays, state=state)
+    np.testing.assert_allclose(
+        read_performance(tmp_path / "take.npz").values[:, 0] * 100, [0, 1, 2, 3, 4, 5, 10, 11], atol=1e-4
+    )
+
+
 def test_sound_has_both_voices_on_their_sides() -> None:
     voices = {"agent": (tone(1, 16_000, 0, 0.5), 16_000), "user": (tone(1, 24_000, 0.5, 1), 24_000)}
     mixed = sound(performance(25, voices), 48_000)

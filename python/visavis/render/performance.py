@@ -15,6 +15,7 @@ from visavis.motion_space import ARKIT55
 
 Floats = NDArray[np.float32]
 VOICES = ("agent", "user")
+WITHDRAWN = 8  # bit of a take's frame states: taken back by a barge-in
 
 
 @dataclass(frozen=True)
@@ -52,31 +53,43 @@ def read_performance(path: Path, agent: Path | None = None, user: Path | None = 
             f"motion file {path}: {len(motion.channels)} channels ({motion.channels[0]}, ...); the head takes the "
             f"{len(ARKIT55.channels)} of arkit55; turn FLAME motion into them with `visavis retarget apply`"
         )
-    start_ns = int(motion.time_ns[0])
-    length = round((int(motion.time_ns[-1]) - start_ns) * 1e-9 * motion.fps) + 1
+    state = _of_take(path, "state", "u")
+    if state is not None and len(state) == len(motion.values):
+        given = (state.astype(np.int64) & WITHDRAWN) == 0
+        if given.any():
+            motion = motion._replace(values=motion.values[given], time_ns=motion.time_ns[given])
+    order = np.argsort(motion.time_ns, kind="stable")  # what was given out again replaces the frame before
+    times_ns = motion.time_ns[order]
+    start_ns = int(times_ns[0])
+    length = round((int(times_ns[-1]) - start_ns) * 1e-9 * motion.fps) + 1
     due_ns = start_ns + np.round(np.arange(length) * 1e9 / motion.fps).astype(np.int64)
-    shown = np.searchsorted(motion.time_ns, due_ns + 1_000_000, side="right") - 1  # a gap holds the last frame
+    shown = order[np.searchsorted(times_ns, due_ns + 1_000_000, side="right") - 1]  # a gap holds the last frame
     voices = {}
     for who, file in zip(VOICES, (agent, user), strict=True):
-        found = read_audio(file) if file else _voice_of_take(path, who)
+        found = _voice(path, who, file)
         if found is not None:
             samples, rate = found
             voices[who] = (samples[max(0, round(start_ns * 1e-9 * rate)) :], rate)
-    return Performance(path.stem, motion.values[np.maximum(shown, 0)], motion.fps, voices)
+    return Performance(path.stem, motion.values[shown], motion.fps, voices)
 
 
-def _voice_of_take(path: Path, who: str) -> tuple[Floats, int] | None:
-    """The voice inside a take, None where the file holds none."""
+def _of_take(path: Path, name: str, kinds: str) -> NDArray[np.generic] | None:
+    """A one-dimensional array of a take, None where the file holds none."""
     if path.suffix.lower() != ".npz":
         return None
     try:
         with zipfile.ZipFile(path) as archive:
-            if f"{who}_audio.npy" not in archive.namelist():
-                return None
-            samples = read_array(archive, f"{who}_audio", 1, "f")
+            return read_array(archive, name, 1, kinds) if f"{name}.npy" in archive.namelist() else None
     except BadFile as error:
         raise FileError(f"take file {path}: {error}") from None
-    return (samples.astype(np.float32), SAMPLE_RATE) if len(samples) else None
+
+
+def _voice(path: Path, who: str, file: Path | None) -> tuple[Floats, int] | None:
+    """Samples and rate of a voice: of its file, else of the take; None: it has none."""
+    if file:
+        return read_audio(file)
+    samples = _of_take(path, f"{who}_audio", "f")
+    return None if samples is None or not len(samples) else (samples.astype(np.float32), SAMPLE_RATE)
 
 
 def sound(performance: Performance, rate: int) -> Floats | None:
