@@ -248,7 +248,7 @@ static inline vv_session_config vv_session_config_default(void) {
 
 /* A NULL config is the default.  Uses the engine. */
 VV_API vv_status vv_session_create(vv_engine* engine, const vv_session_config* config, vv_session** session);
-/* Uses the engine. */
+/* Uses the engine; where another thread does so too, the session's history is freed with the engine. */
 VV_API void vv_session_destroy(vv_session* session);
 
 /* As a time: where the queue ends, or at the first sample or frame not yet used where that is later.  (Agent audio,
@@ -333,7 +333,8 @@ typedef struct vv_turn {
 /* Copies the reports of the turns that were not yet reported, oldest first; the last 64 are kept. */
 VV_API vv_status vv_session_poll_turns(vv_session* session, vv_turn* turns, size_t max_turns, size_t* n_turns);
 
-/* How much later than the session clock voice and face go out: 0, or (F + 2) * 40 ms with a live agent. */
+/* How much later than the session clock voice and face go out: 0; with a live agent F + 1 frames and the lead, in whole
+ * frames. */
 VV_API int64_t vv_session_delay_ns(const vv_session* session);
 
 /* What can be set on a character's face: how much its parts move, emotions, eyes, gain, offset and limits of every
