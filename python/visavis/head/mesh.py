@@ -21,6 +21,7 @@ HEAD_FILE = Path(__file__).parent.parent / "assets" / "head.glb"
 DTYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5126: np.float32}
 LARGEST = {5120: 127, 5121: 255, 5122: 32767, 5123: 65535}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
+MOST_ROWS = 1 << 18  # of an accessor
 NECK_SHARE = 0.3  # of a turn of the head is the neck's
 
 Floats = NDArray[np.float32]
@@ -53,7 +54,7 @@ class HeadMesh:
             self.surfaces = [
                 self._surface(mesh, primitive) for mesh in self._json["meshes"] for primitive in mesh["primitives"]
             ]
-        except (KeyError, IndexError, ValueError, struct.error) as error:
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError, struct.error) as error:
             raise FileError(f"head file {self.path}: {error!r}; {EXPECTED}") from None
 
     def image(self, texture: int) -> bytes:
@@ -115,6 +116,8 @@ class HeadMesh:
         weld = np.unique(positions, axis=0, return_inverse=True)[1].reshape(-1)
         triangles = self._array(primitive["indices"]).astype(np.uint32).reshape(-1, 3)
         table = np.stack(deltas) if deltas else np.zeros((0, positions.size), np.float32)
+        if int(triangles.max()) >= len(positions) or not np.isfinite(positions).all() or not np.isfinite(table).all():
+            raise ValueError(f"{material['name']}: corners without a vertex, or places that are not finite")
         return Surface(
             material["name"], material, positions, uvs.astype(np.float32), triangles, weld, joints, shapes, table
         )
@@ -123,6 +126,8 @@ class HeadMesh:
         """(n, width) of an accessor; normalised integers as floats."""
         accessor = self._json["accessors"][index]
         dtype, width, count = np.dtype(DTYPES[accessor["componentType"]]), WIDTHS[accessor["type"]], accessor["count"]
+        if not 0 < count <= MOST_ROWS:
+            raise ValueError(f"an accessor of {count} rows")
         values = np.zeros((count, width), dtype)
         if "bufferView" in accessor:
             view = self._json["bufferViews"][accessor["bufferView"]]
