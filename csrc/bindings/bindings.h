@@ -18,6 +18,7 @@ void register_wire(pybind11::module_& module);
 void register_session(pybind11::module_& module);
 void register_rig(pybind11::module_& module);
 void register_picture(pybind11::module_& module);
+void register_tap(pybind11::module_& module);
 
 // (name, low, high, standard, meaning) of each dial.
 pybind11::list dial_list(std::span<const Dial> dials);

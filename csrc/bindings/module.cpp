@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
     visavis::bindings::register_session(module);
     visavis::bindings::register_rig(module);
     visavis::bindings::register_picture(module);
+    visavis::bindings::register_tap(module);
 }

@@ -210,4 +210,11 @@ SessionStats Session::stats() const {
     return all;
 }
 
+std::vector<float> Session::queued_voice(bool agent, std::int64_t from, std::int64_t until) const {
+    const AudioStream& stream = agent ? agent_ : user_;
+    std::vector<float> samples(size(std::max<std::int64_t>(std::min(stream.covered(), until) - from, 0)));
+    stream.read(from, samples);
+    return samples;
+}
+
 }  // namespace visavis

@@ -19,6 +19,7 @@
 #include "session/frame_queue.h"
 #include "session/motion_stream.h"
 #include "session/pacer.h"
+#include "session/tap.h"
 #include "session/turn_report.h"
 
 namespace visavis {
@@ -94,6 +95,11 @@ class Session {
     std::int64_t user_lag_frames() const { return lag_frames_; }
     SessionStats stats() const;
 
+    // For recordings: what the session does from now on goes into the tap, too.
+    std::shared_ptr<SessionTap> start_tap() { return tap_ = std::make_shared<SessionTap>(); }
+    // The voice as it is queued, between two samples of the session clock (16 kHz); silence in its gaps.
+    std::vector<float> queued_voice(bool agent, std::int64_t from, std::int64_t until) const;
+
   private:
     bool expects_user() const { return config_.voices != Voices::kAgent; }
     bool expects_agent() const { return config_.voices != Voices::kUser; }
@@ -109,6 +115,7 @@ class Session {
 
     void make_turns();
     void skip_turns();
+    void tap_skipped(std::int64_t next);
     bool replace_frame();
     bool show_idle();
     void idle_turn();
@@ -147,6 +154,7 @@ class Session {
     std::int64_t told_at_ns_ = 0;  // what config.clock showed when now_ns was told
     int hang_ = 0;                 // frames for which the agent still counts as speaking
     SessionStats stats_;
+    std::shared_ptr<SessionTap> tap_;                                         // null: nobody records
     std::vector<float> user_samples_, agent_samples_, user_values_, motion_;  // of the turn at hand
     std::vector<float> no_motion_, unseen_;                                   // (C) zeros; of a frame that is dropped
     std::vector<std::uint8_t> user_present_;                                  // (F)

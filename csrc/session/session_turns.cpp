@@ -43,12 +43,20 @@ void Session::skip_turns() {
     const std::int64_t newest_due = floor_divide(now_ns_ + config_.lead_ns - delay_ns(), turn_ns);
     const std::int64_t in_time = floor_divide(now_ns_ - delay_ns() + turn_ns - 1, turn_ns);
     const std::int64_t next = std::min(newest_due, in_time);
+    if (tap_) tap_skipped(next);
     skipped_ += next - turn_;
     stats_.skipped_turns += next - turn_;
     turn_ = next;
     if (replace_from_ == next_frame_) replace_from_ = std::max(next_frame_, turn_ * turn_frames_);
     next_frame_ = std::max(next_frame_, turn_ * turn_frames_);
     use_input();
+}
+
+// The voices that no turn will see because those before turn `next` are skipped.
+void Session::tap_skipped(std::int64_t next) {
+    const std::int64_t turn = turn_frames_ * kSamplesPerFrame, lag = lag_frames_ * kSamplesPerFrame;
+    tap_->skipped({true, turn_ * turn, queued_voice(true, turn_ * turn, next * turn)});
+    tap_->skipped({false, turn_ * turn - lag, queued_voice(false, turn_ * turn - lag, next * turn - lag)});
 }
 
 // Gives out the next frame that stands for a withdrawn one; false where there is none, or no room.  Head and eyes go on
@@ -130,6 +138,7 @@ void Session::generate_turn() {
     report.backbone_ns = output.backbone_ns;
     report.denoise_ns = output.denoise_ns;
     report.steps = output.steps;
+    if (tap_) tap_->turn(input, output, turn_ * turn_frames_ - lag_frames_);
     if (live()) count_missing();
     if (turn_ * turn_frames_ < next_frame_) {
         report.action = LateAction::kIdle;
@@ -213,6 +222,7 @@ bool Session::publish_frame(std::int64_t index, std::span<const float> motion, b
     Frame frame{index, time_of(index), hang_ > 0 ? kSpeaking : kListening};
     const bool late = live() && frame.time_ns < at_ns, dropped = late && frame.time_ns + kFrameNs < at_ns;
     if (late) frame.state |= kLate;
+    if (tap_) tap_->frame({index, hang_ > 0, motion.data() == no_motion_.data(), ease_.running()});
     const std::span<float> values = dropped ? std::span<float>(unseen_) : queue_.push(frame);
     stats_.nonfinite_values += rig_.process(motion, hang_ > 0, index, values);
     if (dropped) {
@@ -233,6 +243,7 @@ void Session::count_turn(const TurnReport& report) {
     stats_.backbone_ns += report.backbone_ns;
     stats_.denoise_ns += report.denoise_ns;
     reports_.push(report);
+    if (tap_) tap_->report(report);
 }
 
 // What lies before turn_ will not be asked for again.

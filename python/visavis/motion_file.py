@@ -11,7 +11,8 @@ import os
 import re
 import secrets
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -22,6 +23,7 @@ from visavis.audio import check_readable
 from visavis.constants import FRAME_RATE
 from visavis.errors import FileError, InvalidArgument
 from visavis.motion_space import ARKIT55
+from visavis.timecode import Rate, Timecode
 
 SUFFIXES = (".npz", ".csv")
 EXPECTED = "expected a .npz or Live Link Face .csv motion file"
@@ -110,7 +112,7 @@ def read_motion(path: str | Path) -> MotionData:
     except BadFile as error:
         raise FileError(f"motion file {path}: {error}; {EXPECTED}") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, csv.Error) as error:
-        raise FileError(f"motion file {path}: cannot be read ({_one_line(error)}); {EXPECTED}") from None
+        raise FileError(f"motion file {path}: cannot be read ({one_line(error)}); {EXPECTED}") from None
     if not np.isfinite(data.values).all():
         frame, channel = np.argwhere(~np.isfinite(data.values))[0]
         raise FileError(
@@ -137,7 +139,8 @@ class BadFile(Exception):
     """What was found in a malformed motion file, without its name."""
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What it says, on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
@@ -148,11 +151,14 @@ def _write_npz(file: IO[bytes], motion: MotionLike) -> None:
         "fps": np.asarray(motion.fps, np.float64),
         "time_ns": np.asarray(motion.time_ns, np.int64),
     }
-    with zipfile.ZipFile(file, "w") as archive:  # np.savez would store the time of day: same motion, other bytes
+    write_arrays(file, arrays)
+
+
+def write_arrays(file: IO[bytes], arrays: Mapping[str, NDArray[Any]], level: int | None = None) -> None:
+    """An `.npz` archive; np.savez would store the time of day: same arrays, other bytes.  `level`: of compression."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         for name, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(entry, "w") as member:
+            with archive.open(f"{name}.npy", "w") as member:  # by name: its date is that of 1980
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
@@ -174,7 +180,9 @@ def _read_npz(path: Path) -> MotionData:
     return MotionData(values.astype(np.float32), names, fps, time_ns.astype(np.int64))
 
 
-def read_array(archive: zipfile.ZipFile, name: str, n_dims: int, kinds: str) -> NDArray[np.generic]:
+def read_array(
+    archive: zipfile.ZipFile, name: str, n_dims: int, kinds: str, largest_bytes: int = LARGEST_ARRAY_BYTES
+) -> NDArray[Any]:
     """One array of the archive; its header is checked against the entry's size before anything is allocated."""
     try:
         entry = archive.getinfo(f"{name}.npy")
@@ -188,29 +196,30 @@ def read_array(archive: zipfile.ZipFile, name: str, n_dims: int, kinds: str) -> 
         expected_bytes = file.tell() + math.prod(shape) * dtype.itemsize
     if len(shape) != n_dims or dtype.kind not in kinds:
         raise BadFile(f"array {name!r} is {dtype} with {len(shape)} dimensions, {n_dims} are needed")
-    if expected_bytes != entry.file_size or expected_bytes > LARGEST_ARRAY_BYTES:
+    if expected_bytes != entry.file_size or expected_bytes > largest_bytes:
         raise BadFile(f"array {name!r} of {shape} takes {entry.file_size} bytes where {expected_bytes} are due")
     with archive.open(entry) as file:
-        array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
     return array
-
-
-def timecode(time_ns: int, fps: int) -> str:
-    """HH:MM:SS:FF.mmm, the thousandths being of a frame, as Live Link Face writes it (24 h wrap)."""
-    thousandths = round(time_ns * fps * 1000 / 1_000_000_000)
-    seconds, rest = divmod(thousandths, fps * 1000)
-    hours, minutes = seconds // 3600 % 24, seconds // 60 % 60
-    return f"{hours:02d}:{minutes:02d}:{seconds % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def _write_csv(file: IO[bytes], motion: MotionLike) -> None:
     fps = round(motion.fps)
+    write_live_link_csv(file, motion, Rate(str(fps), Fraction(fps), fps))
+
+
+def write_live_link_csv(file: IO[bytes], motion: MotionLike, rate: Rate, start: Timecode | None = None) -> None:
+    """The CSV of the Live Link Face app: HH:MM:SS:FF.mmm (thousandths of a frame), 61, and as many values.
+
+    Time 0 has the timecode `start`.  `:` stands before FF at all rates, as the app and its readers have it.
+    """
     no_eyes = ["0.00000000"] * len(EYE_ROTATIONS)  # the eyes are turned by the eyeLook shapes
     text = io.TextIOWrapper(file, encoding="ascii", newline="")
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(CSV_HEADER)
     for time_ns, frame in zip(motion.time_ns, motion.values, strict=True):
-        rows.writerow([timecode(int(time_ns), fps), len(CSV_CHANNELS), *(f"{v:.8f}" for v in frame), *no_eyes])
+        code = Timecode.at(int(time_ns), rate, start).text(separator=":")
+        rows.writerow([code, len(CSV_CHANNELS), *(f"{v:.8f}" for v in frame), *no_eyes])
     text.flush()
     text.detach()
 

@@ -23,16 +23,19 @@ from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visavis.constants import FRAME_NS, FRAME_RATE
-from visavis.engine import Engine, load_engine
+from visavis.engine import Engine, load_engine, model_path
 from visavis.errors import InvalidArgument, StateError
 from visavis.rig import Dial, as_dials, dial_setting
 from visavis.turn_report import LateAction, TurnReport
+
+if TYPE_CHECKING:
+    from visavis.takes.recorder import TakeRecorder
 
 AgentAudio: TypeAlias = Literal["ahead", "live"]
 Voices: TypeAlias = Literal["both", "agent", "user"]
@@ -73,8 +76,9 @@ class Motion:
 class Model:
     """A loaded model: its engine, shared by all its sessions."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, path: Path | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """`path` and `options` say where the engine came from; takes note them."""
+        self.engine, self.path, self.options = engine, path, dict(options or {})
         self.info = engine.info
         self._lock = threading.Lock()  # engines have one caller at a time
 
@@ -82,6 +86,11 @@ class Model:
     def name(self) -> str:
         """The model's name."""
         return self.info.name
+
+    @property
+    def engine_name(self) -> str:
+        """What executes it: cpu, torch, ..."""
+        return type(self.engine).__name__.removesuffix("Engine").lower()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -109,6 +118,7 @@ class Model:
         lead_ns: int = FRAME_NS,
         late: Late = "hold",
         clock: Callable[[], int] | None = None,
+        take: str | Path | None = None,
     ) -> "Session":
         """Start a conversation; the same seed and audio give the same motion.
 
@@ -119,6 +129,7 @@ class Model:
         done there about turns that cannot be in time: "hold" nothing, "fewer_steps" the next lower number of denoising
         steps until turns are in time, "idle" frames of the eye layer.  `clock`: monotonic nanoseconds by which the
         engine's work is measured (None: the system's).
+        `take`: record everything into this file (.npz, docs/takes.md), which is there once the session is closed.
         """
         options: dict[str, Any] = {
             "seed": _whole("seed", seed, 0, 2**64 - 1),
@@ -131,21 +142,34 @@ class Model:
             "late": late,
             "clock": clock,
         }
-        return Session(self, options)
+        return Session(self, options, take)
 
 
 class Session:
     """One character's conversation.  Close it, or use it in a `with` block, to give its place in the engine back."""
 
-    def __init__(self, model: Model, options: dict[str, Any]) -> None:
+    def __init__(self, model: Model, options: dict[str, Any], take: str | Path | None = None) -> None:
         from visavis import _core
 
         self.model = model
         self.voices: Voices = options["voices"]
+        self.recorder: TakeRecorder | None = None
+        self._now_ns: int | None = None  # of the clock drive
         self._lock = model._lock
         with self._lock:
             self._native: Any = _core.Session(model.engine, **options)
         self.delay_ns: int = self._native.delay_ns  # of the frames; the agent's voice must be played as much later
+        if take is not None:
+            self._record(take, {name: value for name, value in options.items() if name != "clock"})
+
+    def _record(self, take: str | Path, settings: dict[str, Any]) -> None:
+        from visavis.takes.recorder import TakeRecorder, about_session
+
+        try:
+            self.recorder = TakeRecorder(take, about_session(self.model, self, settings), self._native)
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Session":
         return self
@@ -156,9 +180,23 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Give the session's place in the engine back; closing twice does nothing."""
+        """Give the session's place in the engine back; closing twice does nothing.
+
+        Writes the take, if there is one.  Raises FileError if that failed; the session is closed all the same.
+        """
+        if write_take := self.release():
+            write_take()
+
+    def release(self) -> Callable[[], None] | None:
+        """Close, but for the take: the function returned writes it, if there is one, in any thread."""
+        recorder, self.recorder = self.recorder, None
         with self._lock:
-            self._native = None
+            try:
+                if recorder is not None:
+                    recorder.stop()
+            finally:
+                self._native = None
+        return None if recorder is None else recorder.finish
 
     def push_user_audio(self, samples: ArrayLike, rate: int, time_ns: int | None = None) -> int:
         """Queue the other party's voice: mono floats, full scale +-1, 8 to 192 kHz.  Returns the start time it got.
@@ -193,7 +231,12 @@ class Session:
         """
         now = _time("now_ns", now_ns)
         with self._lock:
-            self._open().advance(now)
+            self._now_ns = now
+            try:
+                self._open().advance(now)
+            finally:
+                if self.recorder is not None:
+                    self.recorder.turns()
 
     def cancel(self, from_ns: int) -> int:
         """Barge-in: forget the agent's queued voice from a time on and withdraw the frames from then on.
@@ -203,24 +246,29 @@ class Session:
         """
         start = _time("from_ns", from_ns)
         with self._lock:
-            return int(self._open().cancel(start))
+            n_withdrawn = int(self._open().cancel(start))
+            self._note_event("cancel", "", start)
+        return n_withdrawn
 
     def cancel_user(self, from_ns: int) -> None:
         """Forget the user's voice queued from a time on: another character who was interrupted."""
         start = _time("from_ns", from_ns)
         with self._lock:
             self._open().cancel_user(start)
+            self._note_event("cancel user", "", start)
 
     def set_temperature(self, temperature: float) -> None:
         """Scale the noise of the denoising steps from the next turn on."""
         with self._lock:
             self._open().set_temperature(temperature)
+            self._note_event("dial", "temperature", temperature)
 
     def set_dial(self, name: str, value: float) -> None:
         """Set a dial of the rig (docs/rig.md): it acts from the next turn on, without a jump."""
         setting = dial_setting(name, value)
         with self._lock:
             self._open().set_dial(*setting)
+            self._note_event("dial", *setting)
 
     def set_dials(self, dials: Mapping[str, float]) -> None:
         """Set several dials: all of them, or none on an error."""
@@ -235,6 +283,8 @@ class Session:
                 for name, value in reversed(before):
                     native.set_dial(name, value)
                 raise
+            for name, value in settings:
+                self._note_event("dial", name, value)
 
     def dial(self, name: str) -> float:
         """What a dial is set to."""
@@ -284,8 +334,34 @@ class Session:
     def _poll_arrays(self, max_frames: int | None) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         most = 2**62 if max_frames is None else _whole("max_frames", max_frames, 0, 2**62)
         with self._lock:
-            arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]] = self._open().poll(most)
-        return arrays
+            if self.recorder is None:
+                arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]] = self._open().poll(most)
+                return arrays
+            return self._poll_recorded(most, self.recorder)
+
+    def _poll_recorded(
+        self, most: int, recorder: "TakeRecorder"
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """A turn at a time, so that the recording keeps up."""
+        n_turn, parts = self.model.turn_frames, [self._open().poll(0)]
+        while most > 0:
+            try:
+                part = self._open().poll(min(most, n_turn))
+            except Exception:
+                if len(parts) == 1:
+                    raise
+                break  # the frames that are out come first, the error with the next call
+            recorder.frames(*part)
+            parts.append(part)
+            most -= len(part[0])
+            if len(part[0]) < n_turn:
+                break
+        index, time_ns, state, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return index, time_ns, state, values
+
+    def _note_event(self, kind: str, name: str, value: float) -> None:
+        if self.recorder is not None:
+            self.recorder.event(kind, name, value, self._now_ns)
 
     def _open(self) -> Any:
         if self._native is None:
@@ -307,7 +383,7 @@ def load(path: str | Path | None = None, engine: str = "cpu", **engine_options: 
 
     `engine` is "cpu" or "torch"; the options are those of `load_engine`.
     """
-    return Model(load_engine(path, engine, **engine_options))
+    return Model(load_engine(path, engine, **engine_options), model_path(path), engine_options)
 
 
 def animate(
@@ -321,6 +397,7 @@ def animate(
     guidance: float = 1.0,
     progress: Callable[[float], object] | None = None,
     dials: Mapping[str, float] | None = None,
+    take: str | Path | None = None,
     **engine_options: Any,
 ) -> Motion:
     """The motion of the agent for a whole conversation.
@@ -328,20 +405,21 @@ def animate(
     `agent` and `user` are audio files or (samples, rate); either may be None.  The shorter one is padded with silence.
     `user_motion` is the user's face: a motion file, or frames (n, C) at 25 fps.  `model` is a loaded model or a file.
     `progress` is told the share that is done, 0 to 1.  `dials` are those of the rig (docs/rig.md), by name.
+    `take`: record the conversation into this file, too (docs/takes.md).
     """
     if agent is None and user is None:
         raise InvalidArgument("animate: neither agent nor user audio was given; expected at least one")
     voices: list[tuple[Literal["agent", "user"], NDArray[np.float32], int]] = []
     if agent is not None:
-        voices.append(("agent", *_voice("agent", agent)))
+        voices.append(("agent", *read_voice("agent", agent)))
     if user is not None:
-        voices.append(("user", *_voice("user", user)))
+        voices.append(("user", *read_voice("user", user)))
     _say_lengths({name: len(samples) / rate for name, samples, rate in voices})
     loaded = model if isinstance(model, Model) else load(model, engine, **engine_options)
-    face = None if user_motion is None else _user_motion(user_motion, loaded.channels)
+    face = None if user_motion is None else read_face(user_motion, loaded.channels)
     present: Voices = "both" if len(voices) == 2 else voices[0][0]
     parts: list[tuple[NDArray[Any], ...]] = []
-    with loaded.session(seed, temperature, guidance, voices=present) as session:
+    with loaded.session(seed, temperature, guidance, voices=present, take=take) as session:
         session.set_dials(dials or {})
         seconds = max(len(samples) / rate for _, samples, rate in voices)
         for start in range(0, int(np.ceil(seconds)), CHUNK_SECONDS):
@@ -368,7 +446,8 @@ def _say_lengths(seconds: dict[str, float]) -> None:
         )
 
 
-def _voice(name: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
+def read_voice(name: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
+    """Mono samples and their rate, of an audio file or of an array."""
     if isinstance(voice, (str, Path)):
         from visavis.audio import read_audio
 
@@ -381,8 +460,8 @@ def _voice(name: str, voice: Voice) -> tuple[NDArray[np.float32], int]:
     return samples, _rate(voice[1])
 
 
-def _user_motion(motion: str | Path | ArrayLike, channels: tuple[str, ...]) -> NDArray[np.float32]:
-    """Frames (n, C) at 25 fps in the model's channels."""
+def read_face(motion: str | Path | ArrayLike, channels: tuple[str, ...]) -> NDArray[np.float32]:
+    """A motion file, or frames, as frames (n, C) at 25 fps in the model's channels."""
     if not isinstance(motion, (str, Path)):
         return np.asarray(motion, np.float32)
     from visavis.motion_file import read_motion

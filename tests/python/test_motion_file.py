@@ -11,7 +11,6 @@ from visavis.motion_file import (
     MotionData,
     check_motion_path,
     read_motion,
-    timecode,
     write_motion,
     write_whole,
 )
@@ -75,12 +74,6 @@ def test_a_take_of_the_app_at_60_fps_is_read(tmp_path: Path) -> None:
     read = read_motion(tmp_path / "take.csv")
     assert read.fps == 60 and len(read.values) == 129
     assert read.time_ns[-1] == pytest.approx(129 / 60 * 1e9, abs=2)
-
-
-def test_timecodes_count_frames_and_thousandths() -> None:
-    assert timecode(0, 25) == "00:00:00:00.000"
-    assert timecode(3_725_040_000_000, 25) == "01:02:05:01.000"
-    assert timecode(50_000_000, 25) == "00:00:00:01.250"
 
 
 BAD_NPZ = {

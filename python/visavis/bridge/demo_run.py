@@ -109,16 +109,25 @@ class Role:
 
 
 def run_demo(
-    model: "Model", out: Path, *, fast: bool, seed: int, port: int, stop: Callable[[], bool], pair: bool = False
+    model: "Model",
+    out: Path,
+    *,
+    fast: bool,
+    seed: int,
+    port: int,
+    stop: Callable[[], bool],
+    pair: bool = False,
+    take: Path | None = None,
 ) -> Iterator[str]:
     """The whole demo, of one head or of two that talk to each other; gives lines to print.  Raises the errors of the
-    house."""
+    house.  `take`: record it there, a pair as NAME-agent.npz and NAME-user.npz."""
     names = ("agent", "user") if pair else ("demo",)
     paths = [_output_paths(out, f"-{name}" if pair else "") for name in names]
     started = time.monotonic()
     clock = SteppedClock() if fast else None
     with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server, ExitStack() as recorders:
-        heads = [server.open_head(name, HeadOptions(seed=seed + i)) for i, name in enumerate(names)]
+        takes = [take and take.with_name(f"{take.stem}-{name}.npz") if pair else take for name in names]
+        heads = [server.open_head(name, HeadOptions(seed=seed + i), takes[i]) for i, name in enumerate(names)]
         server.owned_heads.update(names)
         if pair:
             server.pair_heads(*names)

@@ -6,6 +6,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -57,7 +58,15 @@ class HeadOptions:
 class Head:
     """Voices and faces go in at any time; `advance` gives the messages that are due.  Create, use, `close`."""
 
-    def __init__(self, name: str, model: "Model", options: HeadOptions, clock: Callable[[], int], epoch: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        model: "Model",
+        options: HeadOptions,
+        clock: Callable[[], int],
+        epoch: int,
+        take: Path | None = None,
+    ) -> None:
         self.name, self.epoch, self.options, self.model = name, epoch, options, model
         if options.dtype == "norm16" and model.engine.config.motion_space == "flame56":
             raise InvalidArgument("dtype is norm16; expected f32: the weights of flame56 leave [0, 1]")
@@ -73,7 +82,9 @@ class Head:
             lead_ns=LEAD_NS,
             late=cast("Late", options.late),
             clock=clock,
+            take=take,
         )
+        self.write_take: Callable[[], None] | None = None  # of a closed head; may be called in another thread
         try:
             self.dials = HeadDials(self._session, options.dials)
         except InvalidArgument:
@@ -126,6 +137,14 @@ class Head:
         if self._link is not None:
             self._link.voice(samples, rate, start_ns)
 
+    def queue_voice(self, samples: NDArray[np.float32], rate: int, time_ns: int) -> None:
+        """A voice that goes out at that time and that the session does not hear."""
+        self._voice.push(samples, rate, time_ns)
+
+    def user_voice(self, samples: NDArray[np.float32], rate: int, time_ns: int) -> bytes:
+        """The message of a piece of the user's voice, as replayed takes publish it."""
+        return self._message("VVU1", values=samples, dtype="f32", presentation_ns=time_ns, rate=rate)
+
     def push_user_motion(self, values: NDArray[np.float32], time_ns: int | None = None) -> None:
         """The user's face (n, C); without a time, as of now."""
         self._check_alone()
@@ -161,7 +180,7 @@ class Head:
 
     def close(self) -> Iterator[bytes]:
         """End the session.  The last message holds the face for one more frame and carries END."""
-        self._session.close()
+        self.write_take = self._session.release()
         if self.newest is not None:
             yield self._motion_message(self.newest, n_later=1, flags=TIMED | END)
 
@@ -189,7 +208,7 @@ class Head:
             "epoch": self.epoch,
             "running": True,
             "model": info.name,
-            "engine": type(self.model.engine).__name__.removesuffix("Engine").lower(),
+            "engine": self.model.engine_name,
             "motion_space": config.motion_space,
             "channels": list(info.channels),
             "units": list(info.units),

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import zmq
@@ -24,11 +24,15 @@ class Receiver:
     """SUB socket on the motion port; use in a `with` block.  One thread at a time."""
 
     def __init__(
-        self, address: str = "tcp://127.0.0.1:5570", head: str | None = None, keys: ClientKeys | None = None
+        self,
+        address: str = "tcp://127.0.0.1:5570",
+        head: str | None = None,
+        keys: ClientKeys | None = None,
+        magics: Sequence[str] = MAGICS,
     ) -> None:
         self.host, self.port = parse_endpoint(address)
         self._keys = keys
-        topics = [magic.encode() if head is None else topic(magic, head) for magic in MAGICS]
+        topics = [magic.encode() if head is None else topic(magic, head) for magic in magics]
         self.tracks: dict[str, Track] = {}
         self.malformed = 0
         self.clock_offset_ns = 0  # to the server's clock; see `measure_clock`

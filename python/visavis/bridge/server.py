@@ -13,6 +13,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,6 +25,7 @@ from visavis.bridge.inputs import InputGate
 from visavis.bridge.keys import ServerKeys
 from visavis.bridge.limits import Allowance, RateLimit
 from visavis.bridge.sockets import DEFAULT_PORT, LOOPBACK, Ports, ServerSockets
+from visavis.bridge.take_folder import TakeFolder, TakeWriters
 from visavis.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -57,7 +59,10 @@ class BridgeServer:
         keys: ServerKeys | None = None,
         max_heads: int = MAX_HEADS,
         clock: Callable[[], int] = time.monotonic_ns,
+        record: Path | None = None,
     ) -> None:
+        """`record`: a folder that gets a take of each head."""
+        self._takes, self._writers = None if record is None else TakeFolder(record), TakeWriters()
         self.model, self.max_heads, self.clock = model, max_heads, clock
         self.heads: dict[str, Head] = {}
         self.owned_heads: set[str] = set()  # these cannot be closed over the control socket
@@ -84,12 +89,14 @@ class BridgeServer:
         """Where the server listens."""
         return self._sockets.ports
 
-    def open_head(self, name: str, options: HeadOptions | None = None) -> Head:
-        """Open a head; its session clock starts at 0 now.  Raises InvalidArgument."""
+    def open_head(self, name: str, options: HeadOptions | None = None, take: Path | None = None) -> Head:
+        """Open a head; its session clock starts at 0 now.  `take`: record it there.  Raises InvalidArgument."""
         if name in self.heads:
             raise InvalidArgument(f"head {name!r} is open already; expected another name")
         self._epoch = max(int(time.time()) & 0xFFFFFFFF, self._epoch + 1)
-        head = Head(name, self.model, options or HeadOptions(), self.clock, self._epoch)
+        if take is None and self._takes is not None:
+            take = self._takes.path(name, self._epoch)
+        head = Head(name, self.model, options or HeadOptions(), self.clock, self._epoch, take)
         self.heads[name] = head
         self._publish_description(head)
         return head
@@ -102,7 +109,9 @@ class BridgeServer:
         self.owned_heads.discard(name)
         self._described_ns.pop(name, None)
         for message in head.close():
-            self._publish(message)
+            self.publish(message)
+        if head.write_take is not None:
+            self._writers.start(head.write_take)
 
     def pair_heads(self, one: str, other: str, *, motion: bool = True) -> None:
         """Let two heads talk to each other: each one's voice and, with `motion`, face is the other's user."""
@@ -120,7 +129,7 @@ class BridgeServer:
     def cancel(self, name: str, from_ns: int | None = None) -> int:
         """Barge-in on a head; returns from when on voice and face are withdrawn (session clock)."""
         from_ns, message = self.heads[name].cancel(from_ns)
-        self._publish(message)
+        self.publish(message)
         return from_ns
 
     def set_dials(self, name: str, dials: dict[str, float]) -> None:
@@ -162,7 +171,7 @@ class BridgeServer:
         """Publish what is due of a head; false if it had to be closed."""
         try:
             for message in head.advance():
-                self._publish(message)
+                self.publish(message)
         except Exception as error:  # a fault of the engine, ours or a plug-in: this head goes, the others live on
             log.error("head %s is closed: %s: %s", head.name, type(error).__name__, error)
             self.close_head(head.name)
@@ -204,9 +213,10 @@ class BridgeServer:
 
     def _publish_description(self, head: Head) -> None:
         self._described_ns[head.name] = self.clock()
-        self._publish(head.description())
+        self.publish(head.description())
 
-    def _publish(self, message: bytes) -> None:
+    def publish(self, message: bytes) -> None:
+        """Send a message to all subscribers and taps."""
         self._sockets.motion.send(message, zmq.DONTWAIT)  # PUB never blocks: it drops for a subscriber that is slow
         for tap in self.taps:
             tap(message)
@@ -216,6 +226,7 @@ class BridgeServer:
         for name in list(self.heads):
             self.close_head(name)
         self._sockets.close()
+        self._writers.join()
 
     def __enter__(self) -> "BridgeServer":
         return self

@@ -38,6 +38,9 @@ def main(
         list[str] | None,
         typer.Option(help="NAME=VALUE of a dial that `visavis rig dials` lists, may be repeated.", show_default="none"),
     ] = None,
+    take: Annotated[
+        Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Turn the voices of a conversation into the motion of the character's face, 25 frames a second.
@@ -48,8 +51,11 @@ def main(
     from visavis.cli.progress import progress_bar
     from visavis.motion_file import check_motion_path, write_motion
     from visavis.rig import parse_dials
+    from visavis.takes.recorder import check_take_path
 
     check_motion_path(out)
+    if take is not None:
+        check_take_path(take)
     dials = parse_dials(dial or [])
     start = time.monotonic()
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
@@ -65,6 +71,7 @@ def main(
             guidance=guidance,
             progress=progress,
             dials=dials,
+            take=take,
         )
     write_motion(out, motion)
     if not quiet:

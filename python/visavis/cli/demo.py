@@ -20,6 +20,9 @@ def main(
     steps: Annotated[
         int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
     ] = None,
+    take: Annotated[
+        Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
+    ] = None,
     port: Annotated[int, typer.Option(help="First of three ports; 0: any free ones.", min=0, max=65533)] = 0,
 ) -> None:
     """Play a conversation of two voices: session, engine, bridge, and a subscriber in another process.
@@ -30,10 +33,13 @@ def main(
     import visavis
     from visavis.bridge.demo_run import run_demo
     from visavis.bridge.stopping import Stopping
+    from visavis.takes.recorder import check_take_path
 
+    if take is not None:
+        check_take_path(take)
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
     with Stopping() as stop:
-        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop, pair=pair):
+        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop, pair=pair, take=take):
             print(line, flush=True)
     if stop.requested:
         raise typer.Exit(130)

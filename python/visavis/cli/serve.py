@@ -75,6 +75,12 @@ def main(
     late: Annotated[
         str, typer.Option(help="What heads opened here do about late turns: hold, fewer_steps or idle (docs/clock.md).")
     ] = "hold",
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record each head into a take in this folder (docs/takes.md).", metavar="DIR", show_default="no"
+        ),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
     ] = None,
@@ -102,7 +108,9 @@ def main(
     faces = {"livelink": user_livelink, "vmc": user_vmc}
     with (
         Stopping(seconds) as stop,
-        BridgeServer(loaded, bind, port, insecure=insecure, keys=ServerKeys(keys) if keys else None) as server,
+        BridgeServer(
+            loaded, bind, port, insecure=insecure, keys=ServerKeys(keys) if keys else None, record=record
+        ) as server,
         outside(server, out, rate, vmc_names, faces, insecure) as addresses,
         serve_web(server, web, web_origin or (), insecure) as pages,
     ):

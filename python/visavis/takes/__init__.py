@@ -1,0 +1,1 @@
+"""Takes: recordings of a conversation that replay (docs/takes.md)."""
