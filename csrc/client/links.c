@@ -75,6 +75,7 @@ static void subscribe_heads(vvc_client* client) {
             memcpy(topic + 4, head->name, strlen(head->name));
             vvi_zmtp_subscribe(zmtp, topic, sizeof(topic), (int)followed);
         }
+        if (!followed) memset(head->have_sequence, 0, sizeof(head->have_sequence)); /* what is missed now is not lost */
         head->subscribed = followed;
     }
 }

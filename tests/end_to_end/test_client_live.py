@@ -78,6 +78,11 @@ def test_a_head_is_followed_live(client_library: ctypes.CDLL) -> None:
         publisher.send(head.motion(30, 0.5, time.monotonic_ns()))
         time.sleep(0.05)
         assert client.stats(npc).frames == 30 and "not followed" in client.status(npc)
+        assert client.follow("npc") == npc
+        time.sleep(0.1)
+        publisher.send(head.motion(31, 0.5, time.monotonic_ns()))
+        wait(lambda: client.stats(npc).frames == 31)
+        assert client.stats(npc).lost == 0
 
 
 def test_voices_faces_dials_and_barge_in_through_the_real_server(client_library: ctypes.CDLL) -> None:
