@@ -15,6 +15,7 @@ from test_commands import VISAVIS, Refusals, run, running
 
 from visavis.bridge.client import Client
 from visavis.bridge.demo_run import SteppedClock
+from visavis.bridge.keys import ClientKeys, ServerKeys, new_keys
 from visavis.bridge.played import START_NS, PlayedModel, TakeVoices, play
 from visavis.bridge.receiver import MAGICS, Receiver
 from visavis.bridge.server import BridgeServer
@@ -239,9 +240,27 @@ def test_wrong_uses_are_refused(refused: Refusals, tmp_path: Path, voices: tuple
     refused("neither agent nor user", "record", "--real-time", "--out", tmp_path / "t.npz")
     refused("expected .npz", "record", "--agent", voices[0], "--out", tmp_path / "t.wav")
     refused("expected no --agent", "record", "--from", "x:1", "--agent", voices[0], "--out", tmp_path / "t.npz")
+    refused("--seconds goes with", "record", "--agent", voices[0], "--seconds", 1, "--out", tmp_path / "t.npz")
     refused("nothing listens on", "record", "--from", "127.0.0.1:1", "--out", tmp_path / "t.npz")
     refused("not found", "replay", tmp_path / "none.npz")
     refused("expected a take", "take", "info", voices[0])
     refused("--to-wire plays what was recorded", "replay", voices[0], "--to-wire", "--out", tmp_path / "m.npz")
     refused("timecode rate '26' is unknown", "take", "export", voices[0], "--to", "wav", "--rate", "26")
     refused("cannot be made", "serve", "--port", 0, "--record", voices[0])
+
+
+def test_a_server_with_keys_is_recorded_by_those_who_have_one(take: Take, tmp_path: Path) -> None:
+    new_keys(tmp_path / "keys", ["alice"])
+    stop, got = threading.Event(), tmp_path / "w.npz"
+    with BridgeServer(PlayedModel(take), port=0, max_heads=1, keys=ServerKeys(tmp_path / "keys")) as server:
+        head = server.open_head("npc")
+        server.feeders.append(TakeVoices(server, head, take))
+        thread = threading.Thread(target=lambda: server.run(stop.is_set))
+        thread.start()
+        try:
+            keys, begun = ClientKeys.load(tmp_path / "keys" / "alice.key"), time.monotonic()
+            record_from_server(server.ports.endpoint, None, got, lambda: time.monotonic() > begun + 1.5, keys=keys)
+        finally:
+            stop.set()
+            thread.join()
+    assert len(load_take(got).frame) > 10 and load_take(got).user_audio.any()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Take to write (.npz); with --from: one of the server's head.")],
+    out: Annotated[Path, typer.Option(help="Take to write (.npz).")],
     agent: Annotated[
         Path | None, typer.Option(help="The character's voice: WAV, FLAC or OGG, any rate.", show_default="silent")
     ] = None,
@@ -39,8 +39,16 @@ def main(
     head: Annotated[
         str | None, typer.Option(help="With --from: the head to record.", show_default="the only one")
     ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="With --from: key file, where the server asks for one.", show_default="none")
+    ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="at the end, or Ctrl-C")
+        float | None,
+        typer.Option(
+            help="With --from or --real-time: stop after so many seconds.",
+            min=0.1,
+            show_default="at the end, or Ctrl-C",
+        ),
     ] = None,
     model: options.Model = None,
     engine: options.Engine = "cpu",
@@ -53,9 +61,11 @@ def main(
 ) -> None:
     """Record a take: a file that holds a conversation and replays it (`visavis replay`, `visavis take export`).
 
-    From voice files: both voices, the motion before and after the rig, every turn and dial; the model can be run on it
-    again.  From a running server (--from): the frames and the agent's voice as they arrive here, until Ctrl-C.  For
-    takes of a server that can be run again, start it with `visavis serve --record DIR`.
+    From voice files: both voices, the motion before and after the rig, every turn and dial; the model can be run on
+    it again.
+
+    From a running server (--from): the frames and the agent's voice as they arrive here, until Ctrl-C.  For takes of
+    a server on which the model can be run again, start it with `visavis serve --record DIR`.
     """
     from visavis.bridge.stopping import Stopping
     from visavis.errors import InvalidArgument
@@ -66,16 +76,20 @@ def main(
         raise InvalidArgument(
             "record: --from records a server; expected no --agent, --user, --user-motion, --real-time"
         )
+    if seconds is not None and server is None and not real_time:
+        raise InvalidArgument("record: --seconds goes with --from or --real-time; whole files are recorded otherwise")
     if server is None:
         settings: dict[str, Any] = {"seed": seed, "temperature": temperature, "guidance": guidance}
         loaded = _load(model, engine, steps)
         with Stopping(seconds) as stop:
             _record_files(loaded, out, agent, user, user_motion, real_time, dial or [], settings, stop)
     else:
+        from visavis.bridge.keys import ClientKeys
         from visavis.takes.wire import record_from_server
 
+        keys, say = ClientKeys.load(key) if key else None, None if quiet else lambda text: print(text, flush=True)
         with Stopping(seconds) as stop:
-            record_from_server(server, head, out, stop, say=None if quiet else lambda text: print(text, flush=True))
+            record_from_server(server, head, out, stop, say, keys)
     if not quiet:
         from visavis.takes.file import load_take
 

@@ -15,6 +15,7 @@ import numpy as np
 import visavis
 from visavis import _core
 from visavis.bridge.client import Client
+from visavis.bridge.keys import ClientKeys
 from visavis.bridge.receiver import MAGICS, Receiver, why_nothing
 from visavis.bridge.track import Track
 from visavis.bridge.wire import END, WITHDRAWN, Message
@@ -26,6 +27,7 @@ from visavis.takes.take import MAX_FRAMES, About, Floats
 
 log = logging.getLogger("visavis.takes")
 ANSWER_S = 0.7  # for the control port
+FIRST_S = 2.5  # for a description: one comes each second
 PATIENCE_S = 5.0  # without any message: the server is gone
 REPORT_S = 5.0
 SEAM_NS = 1_000_000  # voices that follow each other this closely are one
@@ -37,10 +39,11 @@ def record_from_server(
     path: Path,
     stop: Callable[[], bool],
     say: Callable[[str], object] | None = None,
+    keys: ClientKeys | None = None,
 ) -> None:
     """Record until `stop()`, until the head closes or the server goes.  Raises StateError where nothing comes."""
-    with Receiver(endpoint, head, magics=(*MAGICS, "VVU1")) as receiver:
-        track = _find(receiver, head, stop)
+    with Receiver(endpoint, head, keys, (*MAGICS, "VVU1")) as receiver:
+        track = _find(receiver, head, stop, keys)
         recording = WireRecording(path, track)
         if say:
             say(f"recording head {track.head} of {receiver.endpoint}; stop with Ctrl-C")
@@ -50,15 +53,15 @@ def record_from_server(
             recording.finish()
 
 
-def _find(receiver: Receiver, head: str | None, stop: Callable[[], bool]) -> Track:
+def _find(receiver: Receiver, head: str | None, stop: Callable[[], bool], keys: ClientKeys | None) -> Track:
     """The head's track with its description, asked for, or as it comes once a second."""
     try:
-        with Client(receiver.endpoint) as client:
+        with Client(receiver.endpoint, keys) as client:
             for told in client.request("describe", timeout_s=ANSWER_S)["heads"]:
                 receiver.tracks.setdefault(told["head"], Track(told["head"])).description = told
     except StateError:
         log.debug("no answer on the control port; waiting for a description")
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + FIRST_S
     while not stop() and time.monotonic() < deadline:
         described = {name: track for name, track in receiver.tracks.items() if track.description}
         if head is None and len(described) > 1:
@@ -67,7 +70,7 @@ def _find(receiver: Receiver, head: str | None, stop: Callable[[], bool]) -> Tra
             return described[head or next(iter(described))]
         for _ in receiver.receive(100):
             pass
-    raise StateError(f"record: {why_nothing(receiver.endpoint)}")
+    raise StateError(f"record: {why_nothing(receiver.endpoint, keys)}")
 
 
 def _receive(
