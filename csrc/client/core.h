@@ -22,6 +22,7 @@ typedef struct vvi_link {
     intptr_t socket;
     uint16_t port;
     int connecting;               /* TCP: not yet */
+    int readable;                 /* TCP: something came */
     int64_t began_ns, retry_ns;   /* of the attempt; when to make the next */
     uint32_t state;               /* atomic, vvc_connection */
     int told;                     /* the failure is in the log already */

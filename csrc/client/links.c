@@ -213,6 +213,7 @@ static int connect_link(vvc_client* client, int index, int64_t now_ns) {
 /* 0: the connection is lost. */
 static int receive(vvc_client* client, int index, int64_t now_ns) {
     vvi_link* link = &client->links[index];
+    if (!link->readable) return 1;
     for (int reads = 0; reads < 64; ++reads) {
         size_t room = 0;
         uint8_t* at = vvi_zmtp_room(&link->zmtp, &room);
@@ -225,6 +226,7 @@ static int receive(vvc_client* client, int index, int64_t now_ns) {
         vvi_count(&client->n_bytes, n_bytes);
         vvi_zmtp_received(&link->zmtp, (size_t)n_bytes, now_ns);
         if (!vvi_link_read(client, index, now_ns)) return 0;
+        if ((size_t)n_bytes < room) return 1;
     }
     return 1;
 }
@@ -259,7 +261,7 @@ static void serve(vvc_client* client, int index, int64_t now_ns) {
 
 static void wait_for_links(vvc_client* client) {
     intptr_t sockets[VVI_LINKS];
-    int writes[VVI_LINKS];
+    int writes[VVI_LINKS], reads[VVI_LINKS];
     for (int i = 0; i < VVI_LINKS; ++i) {
         const vvi_link* link = &client->links[i];
         size_t n_bytes = 0;
@@ -268,7 +270,8 @@ static void wait_for_links(vvc_client* client) {
         writes[i] = link->connecting || n_bytes > 0;
     }
     /* Callers do not wake the thread: what they send waits for this at most. */
-    vvi_tcp_wait(sockets, writes, VVI_LINKS, vvi_load32(&client->wants_input) ? 5 : 20);
+    vvi_tcp_wait(sockets, writes, reads, VVI_LINKS, vvi_load32(&client->wants_input) ? 5 : 20);
+    for (int i = 0; i < VVI_LINKS; ++i) client->links[i].readable = reads[i];
 }
 
 void vvi_run(void* pointer) {

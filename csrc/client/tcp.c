@@ -149,15 +149,17 @@ long vvi_tcp_send(intptr_t socket, const uint8_t* bytes, size_t n_bytes) {
     return moved((long)send((native_socket)socket, (const char*)bytes, (transfer_size)n_bytes, SEND_FLAGS));
 }
 
-void vvi_tcp_wait(const intptr_t* sockets, const int* writes, int n_sockets, int timeout_ms) {
+void vvi_tcp_wait(const intptr_t* sockets, const int* writes, int* reads, int n_sockets, int timeout_ms) {
     poll_entry entries[4];
-    unsigned n_entries = 0;
+    int owners[4];
+    int n_entries = 0;
     memset(entries, 0, sizeof(entries));
-    for (int i = 0; i < n_sockets && n_entries < 4; ++i) {
-        if (sockets[i] == VVI_NO_SOCKET) continue;
+    for (int i = 0; i < n_sockets; ++i) {
+        reads[i] = 0;
+        if (sockets[i] == VVI_NO_SOCKET || n_entries == 4) continue;
         entries[n_entries].fd = (native_socket)sockets[i];
         entries[n_entries].events = (short)(POLLIN | (writes[i] ? POLLOUT : 0));
-        ++n_entries;
+        owners[n_entries++] = i;
     }
 #if defined(_WIN32)
     if (n_entries == 0) {
@@ -165,7 +167,8 @@ void vvi_tcp_wait(const intptr_t* sockets, const int* writes, int n_sockets, int
         return;
     }
 #endif
-    poll_native(entries, n_entries, timeout_ms);
+    poll_native(entries, (unsigned)n_entries, timeout_ms);
+    for (int k = 0; k < n_entries; ++k) reads[owners[k]] = (entries[k].revents & ~POLLOUT) != 0;
 }
 
 #else

@@ -20,7 +20,8 @@ void vvi_tcp_close(intptr_t socket);
 long vvi_tcp_receive(intptr_t socket, uint8_t* bytes, size_t capacity);
 long vvi_tcp_send(intptr_t socket, const uint8_t* bytes, size_t n_bytes);
 
-/* Waits until a socket can be read, or written where `writes` says so.  VVI_NO_SOCKET entries are passed over. */
-void vvi_tcp_wait(const intptr_t* sockets, const int* writes, int n_sockets, int timeout_ms);
+/* Waits until a socket can be read, or written where `writes` says so; `reads` gets which have something to read (or an
+ * end to report).  VVI_NO_SOCKET entries are passed over. */
+void vvi_tcp_wait(const intptr_t* sockets, const int* writes, int* reads, int n_sockets, int timeout_ms);
 
 #endif
