@@ -210,6 +210,9 @@ static void give_up(vvc_client* client, int64_t now_ns, int64_t patience_ns, con
 }
 
 void vvi_control_opened(vvc_client* client) {
+    static const char kAll[] =
+        "{\"request\": \"describe\", \"id\": -1}"; /* too many heads for one reply: their VVD1 come */
+    vvi_zmtp_send(link_of(client), NULL, 0, (const uint8_t*)kAll, sizeof(kAll) - 1);
     client->pinged_ns = 0;
     client->n_pings = 0;
     for (int i = 0; i < VVI_MAX_HEADS; ++i) {

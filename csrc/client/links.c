@@ -7,12 +7,9 @@
 
 #define MS INT64_C(1000000)
 static const int64_t kRetryNs = 200 * MS;
-static const int64_t kConnectNs = 3000 * MS;
 static const int64_t kHousekeepNs = 10 * MS;
 
 static void set_state(vvi_link* link, vvc_connection state) { vvi_store32(&link->state, state); }
-
-static const char* const kWhat[VVI_LINKS] = {"motion", "control", "input"};
 
 void vvi_link_begin(vvc_client* client, int index, int64_t now_ns) {
     vvi_link* link = &client->links[index];
@@ -166,6 +163,9 @@ int vvi_link_turn(vvc_client* client, int index, int64_t now_ns) {
 }
 
 #ifndef VVC_NO_SOCKETS
+
+static const int64_t kConnectNs = 3000 * MS;
+static const char* const kWhat[VVI_LINKS] = {"motion", "control", "input"};
 
 static int wanted(const vvc_client* client, int index) {
     if (index == VVC_LINK_CONTROL) return (client->options.flags & VVC_NO_CONTROL) == 0;

@@ -67,8 +67,8 @@ int64_t vvi_monotonic_ns(void);
 
 #ifndef VVC_NO_SOCKETS
 typedef struct vvi_thread vvi_thread;
-/* Runs body(argument) until it returns; NULL if the system gives no thread.  `memory`: vvi_thread_bytes(). */
-size_t vvi_thread_bytes(void);
+size_t vvi_thread_bytes(void); /* what a vvi_thread takes */
+/* Runs body(argument) until it returns; 0: the system gives no thread. */
 int vvi_thread_start(vvi_thread* thread, void (*body)(void*), void* argument);
 void vvi_thread_join(vvi_thread* thread);
 #endif

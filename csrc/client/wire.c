@@ -194,8 +194,3 @@ void vvi_put_f32(float value, uint8_t* bytes) {
     memcpy(&bits, &value, sizeof(bits));
     put(bytes, bits, 4);
 }
-
-uint64_t vvi_hash(uint64_t hash, const char* bytes, size_t n_bytes) {
-    for (size_t i = 0; i < n_bytes; ++i) hash = (hash ^ (uint8_t)bytes[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}

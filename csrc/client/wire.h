@@ -36,9 +36,7 @@ size_t vvi_n_values(const vvi_message* message);
 void vvi_put_header(const vvi_message* message, uint8_t* bytes);
 void vvi_put_f32(float value, uint8_t* bytes);
 
-/* FNV-1a over bytes, to be continued: begin with VVI_HASH_BEGIN. */
-#define VVI_HASH_BEGIN UINT64_C(0xcbf29ce484222325)
-uint64_t vvi_hash(uint64_t hash, const char* bytes, size_t n_bytes);
+/* Schema hash of arkit55 (docs/protocol.md, 3.1). */
 #define VVI_ARKIT55_HASH UINT64_C(0xc4f7f0cac81cd3c2)
 
 #endif

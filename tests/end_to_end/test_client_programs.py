@@ -30,7 +30,7 @@ def test_the_example_follows_a_head(client_path: Path, tmp_path: Path) -> None:
     with serving() as server:
         lines = run(program, server.ports.endpoint, "npc", "2").splitlines()
         assert "listens  jaw 0.00" in lines[-1] and "# connected to" in "\n".join(lines)
-        assert "it has: npc" in run(program, server.ports.endpoint, "other", "1").splitlines()[-1]
+        assert "it has: npc" in run(program, server.ports.endpoint, "other", "2").splitlines()[-1]
     assert "visavis serve" in run(program, server.ports.endpoint, "npc", "1").splitlines()[-1]
     refused = subprocess.run([program, "tcp://host:nonsense"], capture_output=True, text=True)
     assert refused.returncode == 1 and "expected tcp://HOST:PORT" in refused.stderr

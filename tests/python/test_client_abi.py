@@ -42,6 +42,20 @@ def test_it_is_c99_and_the_header_is_cpp_too(defines: tuple[str, ...], tmp_path:
     run("g++", "-std=c++17", *FLAGS, *defines, "-x", "c++", "-fsyntax-only", HEADER)
 
 
+def test_without_sockets_it_needs_none(tmp_path: Path) -> None:
+    library = tmp_path / "libmanual.so"
+    sources = sorted((ROOT / "csrc" / "client").glob("*.c"))
+    run(
+        "gcc", "-std=c99", *FLAGS, "-DVVC_NO_SOCKETS", "-DVVC_BUILD", "-shared", "-fPIC", *sources, "-lm", "-o", library
+    )
+    needed = {line.split()[-1].split("@")[0] for line in run("nm", "-D", "--undefined-only", library).splitlines()}
+    assert "clock_gettime" in needed and not needed & {"socket", "connect", "poll", "getaddrinfo", "pthread_create"}
+    with pytest.raises(ValueError, match="VVC_NO_SOCKETS"):
+        NativeClient(load(library))
+    with NativeClient(load(library), flags=1) as client:
+        assert client.follow("npc") == 0
+
+
 @pytest.mark.parametrize(
     ("endpoint", "options", "message"),
     [
