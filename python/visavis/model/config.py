@@ -172,6 +172,7 @@ def live_config(**options: Any) -> ModelConfig:
     turn_unit = options.get("denoise_unit") in (None, "turn") and options.get("head_context_frames") != 0
     options.setdefault("denoise_target", "residual" if turn_unit else "absolute")
     options.setdefault("sampler", "dpm2m")
+    options.setdefault("steps", 3)
     options.setdefault("lip_noise", 0.3 if options["denoise_target"] == "residual" else 1.0)
     return ModelConfig().with_options(**options)
 
