@@ -222,7 +222,7 @@ def test_the_demo_goes_through_everything(tmp_path: Path, model_file: Path) -> N
     assert sorted(path.name for path in out.iterdir()) == ["motion.npz", "plot.png"]
     assert "0 messages lost" in result.stdout and "0 frames late" in result.stdout
     motion = read_motion(out / "motion.npz")
-    assert len(motion.values) == 817 and motion.time_ns[0] == 0 and set(np.diff(motion.time_ns)) == {40_000_000}
+    assert len(motion.values) == 966 and motion.time_ns[0] == 0 and set(np.diff(motion.time_ns)) == {40_000_000}
     assert (out / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -233,12 +233,12 @@ def test_two_heads_talk_in_the_demo_of_a_pair(tmp_path: Path, model_file: Path) 
     names = [f"{what}-{who}" for what in ("motion", "plot") for who in ("agent", "user")]
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
     for who in ("agent", "user"):
-        assert len(read_motion(tmp_path / f"motion-{who}.npz").values) == 817
+        assert len(read_motion(tmp_path / f"motion-{who}.npz").values) == 966
 
 
 def test_a_demo_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, model_file: Path) -> None:
     with running("demo", "--model", model_file, "--out", tmp_path) as (process, line):
-        assert "32.7 s" in line
+        assert "38.6 s" in line
         children = psutil.Process(process.pid).children()
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=10)

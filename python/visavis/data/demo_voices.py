@@ -23,21 +23,24 @@ PEAK = 0.6
 LEAD_IN_S = 0.6
 TAIL_S = 1.5
 # (who, start, text).  A start is the gap in seconds after everything said so far, or ("in", x): x seconds after the
-# start of the line before, for backchannels and interruptions that overlap it.
+# start of the line before, for backchannels and interruptions that overlap it.  The user's story has pauses: the agent
+# listens, and a listener answers to those.
 Start = float | tuple[str, float]
 SCRIPT: tuple[tuple[str, Start, str], ...] = (
     ("agent", 0.0, "Oh good, you are back. Did you find the old lighthouse?"),
-    ("user", 0.35, "I did. The door was open, and somebody had left a lamp burning on the stairs."),
-    ("agent", ("in", 1.25), "Uh huh."),
-    ("agent", 0.25, "A lamp? Nobody has lived up there for twenty years, unless you count the"),
-    ("user", -0.45, "Well, somebody does now. There was warm bread on the table, and a map of this harbour."),
-    ("agent", ("in", 3.0), "Really?"),
-    ("agent", 0.6, "Then we should go back before dark. Bring a rope, and please, walk quietly this time."),
-    ("user", ("in", 1.75), "Yeah."),
-    ("user", 0.2, "I am always quiet."),
+    ("user", 0.35, "I did. The door was open."),
+    ("user", 1.3, "And somebody had left a lamp burning on the stairs."),
+    ("agent", 1.1, "A lamp? Nobody has lived up there for twenty years, unless you count the"),
+    ("user", -0.45, "Well, somebody does now."),
+    ("user", 1.3, "There was warm bread on the table."),
+    ("agent", ("in", 1.3), "Uh huh."),
+    ("user", 1.3, "And a map of this harbour."),
+    ("agent", 1.2, "Really? Then we should go back before dark. Please, walk quietly this time."),
+    ("user", ("in", 2.6), "Yeah."),
+    ("user", 0.3, "I am always quiet."),
     ("agent", 0.3, "You fell into the barrels."),
     ("user", 0.5, "That was one time."),
-    ("agent", 0.3, "Fine. Meet me at the pier in an hour."),
+    ("agent", 1.2, "Fine. Meet me at the pier in an hour."),
 )
 
 
