@@ -203,9 +203,12 @@ def test_watch_says_why_nothing_comes(model_file: Path, refused: Refusals) -> No
     )
     refused("expected tcp://HOST:PORT", "watch", "--endpoint", "tcp://host:port")
     refused("1 to 16 bytes", "watch", "--head", "x" * 17)
-    with running("serve", "--port", 0, "--model", model_file, "--head", "npc") as (_, line):
+    joy = ("--dial", "emotion.joy=0.5")
+    with running("serve", "--port", 0, "--model", model_file, "--head", "npc", *joy) as (_, line):
         endpoint = line.split(",")[0].removeprefix("motion ")
         with Client(endpoint) as client:
+            (head,) = client.request("describe")["heads"]
+            assert head["dials"]["emotion.joy"]["value"] == 0.5
             client.request("close", head="npc")
         result = run("watch", "--endpoint", endpoint, "--seconds", 0.5)
     assert result.returncode == 1 and "no head open" in result.stderr
@@ -227,13 +230,16 @@ def test_the_demo_goes_through_everything(tmp_path: Path, model_file: Path) -> N
 
 
 def test_two_heads_talk_in_the_demo_of_a_pair(tmp_path: Path, model_file: Path) -> None:
-    result = run("demo", "--fast", "--pair", "--model", model_file, "--out", tmp_path)
+    still = [word for state in ("speaking", "listening") for word in ("--dial", f"{state}.head=0")]
+    result = run("demo", "--fast", "--pair", "--model", model_file, "--out", tmp_path, *still)
     assert result.returncode == 0, result.stderr
     assert "two heads that hear and see each other" in result.stdout
     names = [f"{what}-{who}" for what in ("motion", "plot") for who in ("agent", "user")]
     assert sorted(path.stem for path in tmp_path.iterdir()) == names
     for who in ("agent", "user"):
-        assert len(read_motion(tmp_path / f"motion-{who}.npz").values) == 966
+        motion = read_motion(tmp_path / f"motion-{who}.npz")
+        assert len(motion.values) == 966
+        assert not motion.values[:, [motion.channels.index(f"head{axis}") for axis in ("Yaw", "Pitch", "Roll")]].any()
 
 
 def test_a_demo_that_is_interrupted_leaves_no_process_and_no_file(tmp_path: Path, model_file: Path) -> None:

@@ -118,6 +118,7 @@ def run_demo(
     stop: Callable[[], bool],
     pair: bool = False,
     take: Path | None = None,
+    dials: dict[str, float] | None = None,
 ) -> Iterator[str]:
     """The whole demo, of one head or of two that talk to each other; gives lines to print.  Raises the errors of the
     house.  `take`: record it there, a pair as NAME-agent.npz and NAME-user.npz."""
@@ -127,7 +128,8 @@ def run_demo(
     clock = SteppedClock() if fast else None
     with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server, ExitStack() as recorders:
         takes = [take and take.with_name(f"{take.stem}-{name}.npz") if pair else take for name in names]
-        heads = [server.open_head(name, HeadOptions(seed=seed + i), takes[i]) for i, name in enumerate(names)]
+        options = [HeadOptions(seed=seed + i, dials=dials or {}) for i in range(len(names))]
+        heads = [server.open_head(*opened) for opened in zip(names, options, takes, strict=True)]
         server.owned_heads.update(names)
         if pair:
             server.pair_heads(*names)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from visavis.cli import options
+
 
 def main(
     out: Annotated[Path, typer.Option(help="Motion file to write: .npz, or .csv in Live Link Face's columns.")],
@@ -34,10 +36,7 @@ def main(
     guidance: Annotated[
         float, typer.Option(help="How strongly the other party is followed, 0 to 10; 1: as trained.", min=0, max=10)
     ] = 1.0,
-    dial: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=VALUE of a dial that `visavis rig dials` lists, may be repeated.", show_default="none"),
-    ] = None,
+    dial: options.Dials = None,
     take: Annotated[
         Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
     ] = None,

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from visavis.cli import options
+
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for motion.npz and plot.png; made if missing.")] = Path("demo"),
     fast: Annotated[
-        bool, typer.Option("--fast", help="As fast as the machine can, instead of in real time (32 s).")
+        bool, typer.Option("--fast", help="As fast as the machine can, instead of in real time (39 s).")
     ] = False,
     pair: Annotated[
         bool, typer.Option("--pair", help="Two heads, one for each voice, that hear and see each other.")
@@ -20,6 +22,7 @@ def main(
     steps: Annotated[
         int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
     ] = None,
+    dial: options.Dials = None,
     take: Annotated[
         Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
     ] = None,
@@ -33,13 +36,17 @@ def main(
     import visavis
     from visavis.bridge.demo_run import run_demo
     from visavis.bridge.stopping import Stopping
+    from visavis.rig import parse_dials
     from visavis.takes.recorder import check_take_path
 
     if take is not None:
         check_take_path(take)
     loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
+    dials = parse_dials(dial or [])
     with Stopping() as stop:
-        for line in run_demo(loaded, out, fast=fast, seed=seed, port=port, stop=stop, pair=pair, take=take):
+        for line in run_demo(
+            loaded, out, fast=fast, seed=seed, port=port, stop=stop, pair=pair, take=take, dials=dials
+        ):
             print(line, flush=True)
     if stop.requested:
         raise typer.Exit(130)

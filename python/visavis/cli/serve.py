@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from visavis.cli import options
+
 
 def main(
     demo: Annotated[
@@ -75,6 +77,7 @@ def main(
     late: Annotated[
         str, typer.Option(help="What heads opened here do about late turns: hold, fewer_steps or idle (docs/clock.md).")
     ] = "hold",
+    dial: options.Dials = None,
     record: Annotated[
         Path | None,
         typer.Option(
@@ -99,11 +102,11 @@ def main(
     from visavis.bridge.stopping import Stopping
     from visavis.bridge.web import serve_web
     from visavis.errors import InvalidArgument
+    from visavis.rig import parse_dials
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
-    options = {} if steps is None else {"steps": steps}
-    head_options = HeadOptions(seed=seed, late=late)
-    loaded = visavis.load(model, engine=engine, **options)
+    head_options = HeadOptions(seed=seed, late=late, dials=parse_dials(dial or []))
+    loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
     out = {"livelink-face": livelink_face, "vmc": vmc, "ifacialmocap": ifacialmocap}
     faces = {"livelink": user_livelink, "vmc": user_vmc}
     with (
