@@ -132,7 +132,7 @@ def test_malformed_messages_are_counted_by_receivers(bench: Bench) -> None:
     bench.open()
     track = bench.track()
     for packet in (b"VVM1", b"VVM1" + bytes(200)):
-        bench.server._publish(packet)
+        bench.server.publish(packet)
     bench.wait(lambda: bench.receiver.malformed == 2)
     bench.run_for(0.5)
     assert track.counts["lost"] == 0

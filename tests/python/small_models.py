@@ -26,6 +26,7 @@ def small_config(**options: Any) -> ModelConfig:
         head_depth=1,
         denoise_target="absolute",
         sampler="ancestral",
+        steps=5,
     )
     small.update(options)
     if small.get("denoise_unit") == "frame":
