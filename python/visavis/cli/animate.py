@@ -15,32 +15,18 @@ from visavis.cli import options
 
 def main(
     out: Annotated[Path, typer.Option(help="Motion file to write: .npz, or .csv in Live Link Face's columns.")],
-    agent: Annotated[
-        Path | None, typer.Option(help="The character's voice: WAV, FLAC or OGG, any rate.", show_default="silent")
-    ] = None,
-    user: Annotated[
-        Path | None, typer.Option(help="The other party's voice: WAV, FLAC or OGG, any rate.", show_default="absent")
-    ] = None,
-    user_motion: Annotated[
-        Path | None, typer.Option(help="The other party's tracked face: .npz or .csv.", show_default="absent")
-    ] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
-    engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
-    seed: Annotated[int, typer.Option(help="Same seed and files: same motion.", min=0)] = 0,
-    steps: Annotated[
-        int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option(help="Scale of the noise in the denoising steps, 0 to 10.", min=0, max=10)
-    ] = 1.0,
-    guidance: Annotated[
-        float, typer.Option(help="How strongly the other party is followed, 0 to 10; 1: as trained.", min=0, max=10)
-    ] = 1.0,
+    agent: options.Agent = None,
+    user: options.User = None,
+    user_motion: options.UserMotion = None,
+    model: options.Model = None,
+    engine: options.Engine = "cpu",
+    seed: options.Seed = 0,
+    steps: options.Steps = None,
+    temperature: options.Temperature = 1.0,
+    guidance: options.Guidance = 1.0,
     dial: options.Dials = None,
-    take: Annotated[
-        Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    take: options.AlsoTake = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Turn the voices of a conversation into the motion of the character's face, 25 frames a second.
 

@@ -16,16 +16,12 @@ def main(
     pair: Annotated[
         bool, typer.Option("--pair", help="Two heads, one for each voice, that hear and see each other.")
     ] = False,
-    model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
-    engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
+    model: options.Model = None,
+    engine: options.Engine = "cpu",
     seed: Annotated[int, typer.Option(help="Seed of the motion.", min=0)] = 7,
-    steps: Annotated[
-        int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
-    ] = None,
+    steps: options.Steps = None,
     dial: options.Dials = None,
-    take: Annotated[
-        Path | None, typer.Option(help="Record the conversation into this take (.npz), too.", show_default="none")
-    ] = None,
+    take: options.AlsoTake = None,
     port: Annotated[int, typer.Option(help="First of three ports; 0: any free ones.", min=0, max=65533)] = 0,
 ) -> None:
     """Play a conversation of two voices: session, engine, bridge, and a subscriber in another process.

@@ -17,7 +17,7 @@ def main(
     engine: Annotated[str, typer.Option(help="cpu (native session, as shipped) or torch (one batch)")] = "cpu",
     sampler: Annotated[str | None, typer.Option(help="ancestral or dpm2m (default: the model file's)")] = None,
     steps: Annotated[int | None, typer.Option(help="diffusion steps (default: the model file's)")] = None,
-    temperature: Annotated[float, typer.Option(help="scale of the step noise")] = 1.0,
+    temperature: Annotated[float, typer.Option(help="scale of the noise")] = 1.0,
     seed: Annotated[int, typer.Option(help="seed of the first clip; the others count up")] = 1,
     controls: Annotated[bool, typer.Option(help="also generate with other clips' voices, and run the checks")] = True,
 ) -> None:

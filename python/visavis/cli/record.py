@@ -17,15 +17,9 @@ if TYPE_CHECKING:
 
 def main(
     out: Annotated[Path, typer.Option(help="Take to write (.npz).")],
-    agent: Annotated[
-        Path | None, typer.Option(help="The character's voice: WAV, FLAC or OGG, any rate.", show_default="silent")
-    ] = None,
-    user: Annotated[
-        Path | None, typer.Option(help="The other party's voice: WAV, FLAC or OGG, any rate.", show_default="absent")
-    ] = None,
-    user_motion: Annotated[
-        Path | None, typer.Option(help="The other party's tracked face: .npz or .csv.", show_default="absent")
-    ] = None,
+    agent: options.Agent = None,
+    user: options.User = None,
+    user_motion: options.UserMotion = None,
     real_time: Annotated[
         bool,
         typer.Option("--real-time", help="Speak the voices in real time, as a game would: a turn may come late."),

@@ -29,11 +29,9 @@ def main(
         Path | None,
         typer.Option(help="Folder of `visavis keys new`: encrypt, and let its clients in alone.", show_default="none"),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")] = None,
-    engine: Annotated[str, typer.Option(help="What executes the model: cpu or torch.")] = "cpu",
-    steps: Annotated[
-        int | None, typer.Option(help="Denoising steps a turn.", min=1, max=1000, show_default="the model's")
-    ] = None,
+    model: options.Model = None,
+    engine: options.Engine = "cpu",
+    steps: options.Steps = None,
     seed: Annotated[int, typer.Option(help="Seed of the heads opened here.", min=0)] = 0,
     livelink_face: Annotated[
         list[str] | None,

@@ -3,8 +3,9 @@
 Live recipe: the squared x_0 error of a turn in three quadratic forms that share one minimiser (the conditional mean):
 the values, their first and their second differences, taken across the border to the previous turn.  Differences are
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
-lips) to be quick.  Times are stratified over the repeats of a row.  Linear
-probes read rows, coming activity and the user's last second from z.  Paper recipe: TIMAR's loss.
+lips) to be quick.  Frames of shut lips weigh more in the values: that does move the answer, towards shut.  Times are
+stratified over the repeats of a row.  Linear probes read rows, coming activity and the user's last second from z.
+Paper recipe: TIMAR's loss.
 """
 
 import math
