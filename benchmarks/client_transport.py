@@ -1,15 +1,17 @@
 """The native client's figures: a sample, the processor, publish to sampled against libzmq, slow and killed peers.
 
-    python benchmarks/client_transport.py                 # about a minute; gcc, cmake, ninja; Linux
+    python benchmarks/client_transport.py                 # about two minutes; gcc; Linux
     python benchmarks/client_transport.py --seconds 60
 
 100 heads at 25 frames a second in turns of five frames, over loopback from another process (pyzmq).  Both subscribers
-run in one process at the same time, read by one loop that looks every 250 us.
+run in one process at the same time, read by one loop that looks every 250 us.  What a stopped subscriber does to
+a server is seen on ours, with 100 heads of the default model.
 """
 
 import argparse
 import ctypes.util
 import json
+import math
 import os
 import platform
 import signal
@@ -50,9 +52,22 @@ def publish(port: int) -> None:
         turn += 1
 
 
-def started(port: int) -> tuple["subprocess.Popen[str]", int]:
-    """A publisher in another process, and when it was bound."""
-    process = subprocess.Popen([sys.executable, __file__, "--publish", str(port)], stdout=subprocess.PIPE, text=True)
+def serve(port: int) -> None:
+    """The server, until killed; prints a line when its ports are bound."""
+    import visavis
+    from visavis.bridge.server import BridgeServer
+
+    with BridgeServer(visavis.Runtime(max_load=math.inf), port=port) as server:
+        print(time.monotonic_ns(), flush=True)
+        for index in range(HEADS):
+            server.open_head(f"head{index:03}")
+            server.tick()
+        server.run(lambda: False)
+
+
+def started(port: int, what: str = "--publish") -> tuple["subprocess.Popen[str]", int]:
+    """A publisher or a server in another process, and when it was bound."""
+    process = subprocess.Popen([sys.executable, __file__, what, str(port)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, int(process.stdout.readline())
 
@@ -81,17 +96,28 @@ def measured(program: Path, *arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
-def slow_subscriber(program: Path, port: int, publisher: "subprocess.Popen[str]") -> float:
-    """MB by which the publisher grows while a subscriber stands still for 10 s."""
-    process = subprocess.Popen([program, "idle", f"127.0.0.1:{port}", str(HEADS), "60"], stdout=subprocess.DEVNULL)
-    time.sleep(2)
-    before = psutil.Process(publisher.pid).memory_info().rss
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(10)
-    after = psutil.Process(publisher.pid).memory_info().rss
-    process.kill()
-    process.wait()
-    return (after - before) / 1e6
+def slow_subscriber(program: Path, port: int) -> tuple[float, float, dict[str, Any]]:
+    """MB by which the server grows while a subscriber stands still for 20 s, the cores it takes, what it reports."""
+    from visavis.bridge.client import Client
+
+    server, _ = started(port, "--serve")
+    process = subprocess.Popen([program, "idle", f"127.0.0.1:{port}", str(HEADS), "90"], stdout=subprocess.DEVNULL)
+    watched = psutil.Process(server.pid)
+    try:
+        time.sleep(12)  # until its heads' memory is full: the history goes back 8 s
+        before, spent = watched.memory_info().rss, sum(watched.cpu_times()[:2])
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(20)
+        grown, used = (watched.memory_info().rss - before) / 1e6, sum(watched.cpu_times()[:2]) - spent
+        with Client(f"tcp://127.0.0.1:{port}") as client:
+            described = client.request("describe", timeout_s=10)
+    finally:
+        for child in (process, server):
+            child.kill()
+            child.communicate()
+    counters = [head["counters"] for head in described["heads"]]
+    sums = {name: sum(c[name] for c in counters) for name in ("turns", "late_turns", "dropped_frames", "skipped_turns")}
+    return grown, used / 20, {**described["runtime"], **sums}
 
 
 def recovery(program: Path, port: int) -> tuple[float, float]:
@@ -121,12 +147,17 @@ def recovery(program: Path, port: int) -> tuple[float, float]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20, help="length of the measurements (default: 20)")
+    parser.add_argument("--seconds", type=float, default=20, help="of each measurement, 5 or more (default: 20)")
     parser.add_argument("--port", type=int, default=15_570, help="port to publish on (default: 15570)")
     parser.add_argument("--publish", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.publish:
         publish(options.publish)
+    if options.serve:
+        serve(options.serve)
+    if options.seconds < 5:
+        parser.error(f"--seconds {options.seconds:g}; expected 5 or more: the first 3 are for warming up")
     with tempfile.TemporaryDirectory() as folder:
         program = compiled(Path(folder))
         load = os.getloadavg()[0]
@@ -140,12 +171,13 @@ def main() -> None:
             for name, found in race.items():
                 print(f"publish to sampled, {name}: {found}")
             print(f"p99 against libzmq's: {race['client_us']['p99'] / race['libzmq_us']['p99']:.2f}")
-            print(
-                f"server grows by {slow_subscriber(program, options.port, publisher):.1f} MB for a stopped subscriber"
-            )
         finally:
             publisher.kill()
             publisher.communicate()
+        grown, cores, told = slow_subscriber(program, options.port + 6)
+        print(
+            f"the server, {HEADS} heads, a subscriber stopped: grows by {grown:.1f} MB, takes {cores:.2f} cores; {told}"
+        )
         server_s, client_s = recovery(program, options.port + 3)
         print(f"server killed: {server_s:.2f} s from its port to a sampled frame; client killed: {client_s:.2f} s")
 

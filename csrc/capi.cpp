@@ -2,15 +2,15 @@
 // text.
 #include <algorithm>
 #include <atomic>
+#include <cstdarg>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
-#include <new>
 #include <string>
 
+#include "boundary.h"
 #include "engines/cpu/cpu_engine.h"
-#include "error.h"
+#include "engines/cuda_engine.h"
 #include "memory.h"
 #include "model_file/model_file.h"
 #include "session/session.h"
@@ -23,7 +23,7 @@ using visavis::Error;
 using visavis::Status;
 
 static_assert(static_cast<int>(Status::kInternal) == VV_ERROR_INTERNAL);
-static_assert(static_cast<int>(Status::kState) == VV_ERROR_STATE);
+static_assert(static_cast<int>(Status::kState) == VV_ERROR_STATE && static_cast<int>(Status::kFull) == VV_ERROR_FULL);
 static_assert(visavis::kSpeaking == int{VV_FRAME_SPEAKING} && visavis::kListening == int{VV_FRAME_LISTENING});
 static_assert(visavis::kLate == int{VV_FRAME_LATE} && visavis::kWithdrawn == int{VV_FRAME_WITHDRAWN});
 static_assert(static_cast<int>(visavis::Window::kRing) + 1 == VV_WINDOW_RING);
@@ -41,15 +41,12 @@ struct vv_model {
     std::vector<const char*> channels, units;
 };
 
-struct vv_engine {
-    std::shared_ptr<visavis::Engine> engine;
-};
-
 struct vv_session {
     visavis::Session session;
     mutable std::atomic_flag busy{};
 };
 
+namespace visavis {
 namespace {
 
 // Fixed memory: an error of memory must still be told.
@@ -58,67 +55,34 @@ thread_local char last_error[1024] = "";
 struct Log {
     std::atomic<vv_log_fn> function{nullptr};
     std::atomic<void*> user{nullptr};
-    void operator()(vv_log_level level, const char* message) const noexcept {
-        if (const vv_log_fn f = function) f(user, level, message);
-    }
 };
-Log log_message;
+Log log_hook;
 
-vv_status fail(vv_status status, const char* text) noexcept {
-    std::snprintf(last_error, sizeof last_error, "%s", text);
+}  // namespace
+
+void log_message(int level, const char* message) noexcept {
+    if (const vv_log_fn f = log_hook.function) f(log_hook.user, static_cast<vv_log_level>(level), message);
+}
+
+vv_status fail(vv_status status, const char* format, ...) noexcept {
+    va_list arguments;
+    va_start(arguments, format);
+    std::vsnprintf(last_error, sizeof last_error, format, arguments);
+    va_end(arguments);
     log_message(VV_LOG_ERROR, last_error);
     return status;
 }
 
-template <class Call>
-vv_status guarded(Call call) noexcept {
-    try {
-        call();
-        return VV_OK;
-    } catch (const Error& error) {
-        return fail(static_cast<vv_status>(error.status()), error.what());
-    } catch (const std::bad_alloc&) {
-        return fail(VV_ERROR_OUT_OF_MEMORY, "out of memory");
-    } catch (const std::exception& error) {
-        return fail(VV_ERROR_INTERNAL, error.what());
-    } catch (...) {
-        return fail(VV_ERROR_INTERNAL, "an exception of unknown type");
-    }
-}
+}  // namespace visavis
 
-void require(const void* pointer, const char* name) {
-    if (!pointer) throw Error(Status::kInvalidArgument, std::string(name) + " is NULL; expected a valid pointer");
-}
+namespace {
 
-[[noreturn]] void refuse_size(const char* name, std::uint32_t found) {
-    throw Error(Status::kInvalidArgument, std::string(name) + ".struct_size is " + std::to_string(found) +
-                                              "; expected the sizeof of the struct: use its default function");
-}
-
-// The caller's struct, which may be shorter than ours (an older header), over the defaults.
-template <class Config>
-Config merged(const Config* given, Config config, const char* name) {
-    if (!given) return config;
-    if (given->struct_size < sizeof given->struct_size || given->struct_size > 4096)
-        refuse_size(name, given->struct_size);
-    std::memcpy(&config, given, std::min<std::size_t>(given->struct_size, sizeof config));
-    return config;
-}
-
-// Fills the caller's struct as far as it goes.
-template <class Info>
-void give(Info* out, Info info, const char* name) {
-    const std::uint32_t size = out->struct_size;
-    if (size < sizeof size || size > 4096) refuse_size(name, size);
-    info.struct_size = size;
-    std::memcpy(out, &info, std::min<std::size_t>(size, sizeof info));
-}
-
-void check_choice(const char* name, std::uint32_t value, std::uint32_t last) {
-    if (value > last)
-        throw Error(Status::kInvalidArgument,
-                    std::string(name) + " is " + std::to_string(value) + "; expected 0 to " + std::to_string(last));
-}
+using visavis::check_choice;
+using visavis::give;
+using visavis::guarded;
+using visavis::log_message;
+using visavis::merged;
+using visavis::require;
 
 // One caller at a time per session: a second one is refused, not raced.
 class Caller {
@@ -150,12 +114,14 @@ std::optional<T> chosen(std::uint32_t value) {
     return static_cast<T>(value - 1);
 }
 
-visavis::CpuEngineOptions cpu_options(const vv_engine_config& config) {
-    check_choice("engine config: kind", config.kind, VV_ENGINE_CPU);
+// What all engines take.
+visavis::EngineOptions engine_options(const vv_engine_config& config) {
+    check_choice("engine config: kind", config.kind, VV_ENGINE_CUDA);
     check_choice("engine config: window", config.window, VV_WINDOW_RING);
     check_choice("engine config: history", config.history, VV_HISTORY_LAGGED);
     check_choice("engine config: sampler", config.sampler, VV_SAMPLER_DPM2M);
-    visavis::CpuEngineOptions options;
+    check_choice("engine config: precision", config.precision, VV_PRECISION_F16);
+    visavis::EngineOptions options;
     options.window = chosen<visavis::Window>(config.window);
     options.history = chosen<visavis::OwnPast>(config.history);
     options.sampler = chosen<visavis::Sampler>(config.sampler);
@@ -164,21 +130,38 @@ visavis::CpuEngineOptions cpu_options(const vv_engine_config& config) {
     return options;
 }
 
-visavis::SessionConfig session_config(const vv_session_config& given) {
-    check_choice("session config: agent_audio", given.agent_audio, VV_AGENT_AUDIO_LIVE);
-    check_choice("session config: voices", given.voices, VV_VOICES_USER);
-    check_choice("session config: late", given.late, VV_LATE_IDLE);
-    visavis::SessionConfig config;
-    config.seed = given.seed;
-    config.temperature = given.temperature;
-    config.guidance = given.guidance;
-    config.steps = given.steps;
-    config.agent_audio = static_cast<visavis::AgentAudio>(given.agent_audio);
-    config.voices = static_cast<visavis::Voices>(given.voices);
-    config.lead_ns = given.lead_ns;
-    config.late = static_cast<visavis::LatePolicy>(given.late);
-    if (given.clock) config.clock = [clock = given.clock, user = given.clock_user] { return clock(user); };
-    return config;
+[[noreturn]] void refuse_precision(const char* engine, const char* expected) {
+    throw Error(Status::kUnsupported,
+                std::string("engine config: precision of engine ") + engine + "; expected " + expected);
+}
+
+visavis::CpuEngineOptions cpu_options(const vv_engine_config& config) {
+    visavis::CpuEngineOptions options;
+    static_cast<visavis::EngineOptions&>(options) = engine_options(config);
+    if (config.precision == VV_PRECISION_F16) refuse_precision("cpu", "AUTO, F32, BF16 or INT8");
+    options.precision = chosen<visavis::cpu::Precision>(config.precision).value_or(visavis::cpu::Precision::kF32);
+    if (config.threads != 0) options.threads = config.threads;
+    return options;
+}
+
+visavis::CudaEngineOptions cuda_options(const vv_engine_config& config) {
+    visavis::CudaEngineOptions options;
+    static_cast<visavis::EngineOptions&>(options) = engine_options(config);
+    switch (config.precision) {
+        case VV_PRECISION_F32:
+        case VV_PRECISION_INT8: refuse_precision("cuda", "AUTO, BF16 or F16");
+        case VV_PRECISION_BF16: options.precision = visavis::CudaPrecision::kBf16; break;
+        case VV_PRECISION_F16: options.precision = visavis::CudaPrecision::kF16; break;
+        default: options.precision = visavis::CudaPrecision::kAuto;
+    }
+    options.device = config.device;
+    options.multiprocessors = config.multiprocessors;
+    return options;
+}
+
+std::shared_ptr<visavis::Engine> make_engine(const visavis::ModelFile& file, const vv_engine_config& config) {
+    if (config.kind == VV_ENGINE_CUDA) return std::make_shared<visavis::CudaEngine>(file, cuda_options(config));
+    return std::make_shared<visavis::CpuEngine>(file, cpu_options(config));
 }
 
 visavis::Session::Time time_of(std::int64_t time_ns) {
@@ -221,6 +204,23 @@ vv_turn turn_of(const visavis::TurnReport& from) {
 
 }  // namespace
 
+visavis::SessionConfig visavis::session_config(const vv_session_config& given) {
+    check_choice("session config: agent_audio", given.agent_audio, VV_AGENT_AUDIO_LIVE);
+    check_choice("session config: voices", given.voices, VV_VOICES_USER);
+    check_choice("session config: late", given.late, VV_LATE_IDLE);
+    visavis::SessionConfig config;
+    config.seed = given.seed;
+    config.temperature = given.temperature;
+    config.guidance = given.guidance;
+    config.steps = given.steps;
+    config.agent_audio = static_cast<visavis::AgentAudio>(given.agent_audio);
+    config.voices = static_cast<visavis::Voices>(given.voices);
+    config.lead_ns = given.lead_ns;
+    config.late = static_cast<visavis::LatePolicy>(given.late);
+    if (given.clock) config.clock = [clock = given.clock, user = given.clock_user] { return clock(user); };
+    return config;
+}
+
 int vv_abi_matches(uint32_t header_version) {
     return header_version >> 16 == VV_ABI_VERSION >> 16 && (header_version & 0xFFFF) <= (VV_ABI_VERSION & 0xFFFF);
 }
@@ -237,16 +237,18 @@ const char* vv_status_text(vv_status status) {
         case VV_ERROR_STATE: return "not possible at this time";
         case VV_ERROR_OUT_OF_MEMORY: return "out of memory";
         case VV_ERROR_INTERNAL: return "internal error";
+        case VV_ERROR_BUSY: return "another thread is at it";
+        case VV_ERROR_FULL: return "full";
     }
     return "unknown status";
 }
 
-const char* vv_last_error(void) { return last_error; }
+const char* vv_last_error(void) { return visavis::last_error; }
 
 void vv_set_log(vv_log_fn log, void* user) {
-    log_message.function = nullptr;  // never the old function with the new user
-    log_message.user = user;
-    log_message.function = log;
+    visavis::log_hook.function = nullptr;  // never the old function with the new user
+    visavis::log_hook.user = user;
+    visavis::log_hook.function = log;
 }
 
 vv_status vv_set_allocator(const vv_allocator* allocator) {
@@ -304,8 +306,8 @@ vv_status vv_engine_create(const vv_model* model, const vv_engine_config* config
     return guarded([&] {
         require(model, "model");
         require(engine, "engine");
-        const auto options = cpu_options(merged(config, vv_engine_config_default(), "vv_engine_config"));
-        *engine = new vv_engine{std::make_shared<visavis::CpuEngine>(model->file, options)};
+        *engine =
+            new vv_engine{make_engine(model->file, merged(config, vv_engine_config_default(), "vv_engine_config"))};
     });
 }
 
@@ -315,7 +317,7 @@ vv_status vv_session_create(vv_engine* engine, const vv_session_config* config, 
     return guarded([&] {
         require(engine, "engine");
         require(session, "session");
-        const auto checked = session_config(merged(config, vv_session_config_default(), "vv_session_config"));
+        const auto checked = visavis::session_config(merged(config, vv_session_config_default(), "vv_session_config"));
         *session = new vv_session{{engine->engine, checked}};
     });
 }

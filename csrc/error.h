@@ -15,6 +15,8 @@ enum class Status {
     kState = 5,
     kOutOfMemory = 6,
     kInternal = 7,
+    kBusy = 8,
+    kFull = 9,
 };
 
 class Error : public std::runtime_error {

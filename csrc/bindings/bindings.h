@@ -2,6 +2,8 @@
 #pragma once
 #include <pybind11/pybind11.h>
 
+#include <cstdint>
+#include <functional>
 #include <span>
 
 namespace visavis {
@@ -19,6 +21,11 @@ void register_session(pybind11::module_& module);
 void register_rig(pybind11::module_& module);
 void register_picture(pybind11::module_& module);
 void register_tap(pybind11::module_& module);
+void register_runtime(pybind11::module_& module);
+
+// A caller's clock; none: an empty function, the system's.  What it raises is told as Python's unraisable exceptions
+// are, and its last time stands in.
+std::function<std::int64_t()> clock_of(const pybind11::object& clock);
 
 // (name, low, high, standard, meaning) of each dial.
 pybind11::list dial_list(std::span<const Dial> dials);

@@ -1,4 +1,4 @@
-// _core.NativeEngine (what sessions take as it is) and _core.CpuEngine, which keeps the contract of
+// _core.NativeEngine (what sessions take as it is), _core.CpuEngine and _core.CudaEngine, which keep the contract of
 // visavis.engine.Engine.
 #include "engines/engine.h"
 
@@ -12,6 +12,7 @@
 #include "bindings/bindings.h"
 #include "constants.h"
 #include "engines/cpu/cpu_engine.h"
+#include "engines/cuda_engine.h"
 #include "error.h"
 #include "text.h"
 
@@ -67,6 +68,11 @@ class HeldTurn {
         input.user_audio = hold(array_of(turn, "user_audio", "f", {{samples}}));
         input.agent_audio = hold(array_of(turn, "agent_audio", "f", {{samples}, {samples + ahead}}));
         input.user_motion = hold(array_of(turn, "user_motion", "f", {{frames, channels}}));
+        const py::ssize_t styles = config.n_styles();
+        if (styles == 0 && !turn.attr("style").is_none()) {
+            refuse("style: the model has none; expected None, or a model trained with styles");
+        }
+        input.style = hold(array_of(turn, "style", "f", {{styles}}));
         input.noise = hold(array_of(turn, "noise", "f", {{1 + steps, frames, channels}}));
         if (const auto flags = array_of(turn, "user_motion_present", "b", {{frames}})) {
             present_ = FlagArray(flags);
@@ -109,7 +115,8 @@ py::object turn_output(const py::array_t<float>& motion, const TurnOutput& outpu
     return py::module_::import("visavis.engine").attr("TurnOutput")(motion, stage_ns, output.steps);
 }
 
-py::list step(CpuEngine& engine, const py::sequence& turns) {
+template <class NativeEngine>
+py::list step(NativeEngine& engine, const py::sequence& turns) {
     const ModelConfig& config = engine.config();
     std::vector<HeldTurn> held;
     std::vector<TurnInput> inputs;
@@ -142,26 +149,82 @@ GuidanceSchedule schedule_from_name(const std::string& name) {
     refuse("guidance_schedule is " + quote(name) + "; expected constant or linear");
 }
 
-std::shared_ptr<CpuEngine> load(const std::filesystem::path& path, const OptionalName& window,
-                                const OptionalName& history, std::optional<int> steps, int passes,
-                                const OptionalName& sampler, const std::string& guidance_schedule) {
-    CpuEngineOptions options;
+cpu::Precision precision_from_name(const std::string& name) {
+    if (name == "auto") return cpu::Precision::kAuto;
+    if (name == "f32") return cpu::Precision::kF32;
+    if (name == "bf16") return cpu::Precision::kBf16;
+    if (name == "int8") return cpu::Precision::kInt8;
+    refuse("precision is " + quote(name) + "; expected auto, f32, bf16 or int8");
+}
+
+std::string precision(const CpuEngine& engine) {
+    if (engine.precision() == cpu::Precision::kInt8) return "int8";
+    return engine.precision() == cpu::Precision::kBf16 ? "bf16" : "f32";
+}
+
+// What load_engine may ask of all native engines.
+EngineOptions engine_options(const OptionalName& window, const OptionalName& history, std::optional<int> steps,
+                             int passes, const OptionalName& sampler, const std::string& guidance_schedule) {
+    EngineOptions options;
     options.window = option(window, window_from_name);
     options.history = option(history, own_past_from_name);
     options.sampler = option(sampler, sampler_from_name);
     options.steps = steps;
     options.passes = passes;
     options.guidance_schedule = schedule_from_name(guidance_schedule);
+    return options;
+}
+
+std::shared_ptr<CpuEngine> load_cpu(const std::filesystem::path& path, const OptionalName& window,
+                                    const OptionalName& history, std::optional<int> steps, int passes,
+                                    const OptionalName& sampler, const std::string& guidance_schedule,
+                                    const std::string& precision, int threads) {
+    CpuEngineOptions options;
+    static_cast<EngineOptions&>(options) = engine_options(window, history, steps, passes, sampler, guidance_schedule);
+    options.precision = precision_from_name(precision);
+    options.threads = threads;
     const py::gil_scoped_release release;
     return std::make_shared<CpuEngine>(ModelFile::open(path), options);
 }
 
-py::object info(const CpuEngine& engine) {
+CudaPrecision cuda_precision_from_name(const std::string& name) {
+    if (name == "auto") return CudaPrecision::kAuto;
+    if (name == "bf16") return CudaPrecision::kBf16;
+    if (name == "f16") return CudaPrecision::kF16;
+    refuse("precision is " + quote(name) + "; expected auto, bf16 or f16");
+}
+
+std::string cuda_precision(const CudaEngine& engine) {
+    return engine.facts().precision == CudaPrecision::kBf16 ? "bf16" : "f16";
+}
+
+std::string capability(const CudaEngine& engine) {
+    const int found = engine.facts().capability;
+    return std::to_string(found / 10) + "." + std::to_string(found % 10);
+}
+
+std::shared_ptr<CudaEngine> load_cuda(const std::filesystem::path& path, const OptionalName& window,
+                                      const OptionalName& history, std::optional<int> steps, int passes,
+                                      const OptionalName& sampler, const std::string& guidance_schedule,
+                                      const std::string& precision, int device, int multiprocessors, bool fuse) {
+    CudaEngineOptions options;
+    static_cast<EngineOptions&>(options) = engine_options(window, history, steps, passes, sampler, guidance_schedule);
+    options.precision = cuda_precision_from_name(precision);
+    options.device = device;
+    options.multiprocessors = multiprocessors;
+    options.fuse = fuse;
+    const py::gil_scoped_release release;
+    return std::make_shared<CudaEngine>(ModelFile::open(path), options);
+}
+
+template <class NativeEngine>
+py::object info(const NativeEngine& engine) {
     const ModelInfo& info = engine.info();
     return py::module_::import("visavis.engine")
         .attr("ModelInfo")(info.name, py::tuple(py::cast(info.channels)), py::tuple(py::cast(info.units)),
                            info.turn_frames, info.user_lag_frames, info.agent_lookahead_frames, info.context_turns,
-                           info.steps, engine.config().noise_coherence, info.eye_layer, info.least_steps);
+                           info.steps, engine.config().noise_coherence, info.eye_layer, info.least_steps,
+                           info.normalised_audio, py::tuple(py::cast(info.styles)));
 }
 
 // The name of an enum value, in the order of visavis.model.config.CHOICES.
@@ -171,7 +234,8 @@ py::object name_of(const char* field, T value) {
     return choices[field][py::int_(static_cast<int>(value))];
 }
 
-py::object config(const CpuEngine& engine) {
+template <class NativeEngine>
+py::object config(const NativeEngine& engine) {
     const ModelConfig& c = engine.config();
     py::dict fields;
     const auto add = [&fields](const char* name, const auto& value) { fields[name] = py::cast(value); };
@@ -206,27 +270,63 @@ py::object config(const CpuEngine& engine) {
     add("noise_coherence", c.noise_coherence);
     add("lip_noise", c.lip_noise);
     add_choice("eyes", c.eyes);
+    add("styles", c.styles);
     return py::module_::import("visavis.model.config").attr("ModelConfig").attr("from_dict")(fields);
 }
 
 }  // namespace
 
-void register_engine(py::module_& module) {
-    using Unlocked = py::call_guard<py::gil_scoped_release>;
-    py::class_<Engine, std::shared_ptr<Engine>>(module, "NativeEngine", "What sessions take as it is.");
-    py::class_<CpuEngine, Engine, std::shared_ptr<CpuEngine>>(module, "CpuEngine",
-                                                              "The native CPU engine; see visavis.engine.Engine.")
-        .def(py::init(&load), py::arg("path"), py::kw_only(), py::arg("window") = py::none(),
-             py::arg("history") = py::none(), py::arg("steps") = py::none(), py::arg("passes") = 1,
-             py::arg("sampler") = py::none(), py::arg("guidance_schedule") = "constant")
-        .def_property_readonly("info", &info)
-        .def_property_readonly("config", &config)
-        .def_property_readonly("isa", &CpuEngine::isa, "Instruction set in use: base, avx2 or avx512.")
-        .def("open", &CpuEngine::open, Unlocked(), "A new slot: one session's history.")
-        .def("close", &CpuEngine::close, py::arg("slot"), Unlocked(), "Give the slot back.")
-        .def("reset", &CpuEngine::reset, py::arg("slot"), Unlocked(), "Forget the slot's history.")
-        .def("step", &step, py::arg("inputs"),
+namespace {
+
+using Unlocked = py::call_guard<py::gil_scoped_release>;
+
+// What every native engine has.
+template <class NativeEngine>
+void add_contract(py::class_<NativeEngine, Engine, std::shared_ptr<NativeEngine>>& type) {
+    type.def_property_readonly("info", &info<NativeEngine>)
+        .def_property_readonly("config", &config<NativeEngine>)
+        .def("open", &NativeEngine::open, Unlocked(), "A new slot: one session's history.")
+        .def("close", &NativeEngine::close, py::arg("slot"), Unlocked(), "Give the slot back.")
+        .def("reset", &NativeEngine::reset, py::arg("slot"), Unlocked(), "Forget the slot's history.")
+        .def(
+            "set_own_motion",
+            [](NativeEngine& engine, int slot, const FloatArray& motion) {
+                engine.set_own_motion(slot, span_of(motion));
+            },
+            py::arg("slot"), py::arg("motion"),
+            "What the next turn of the slot takes for its own past, (F, C) raw, in place of what was generated.")
+        .def("step", &step<NativeEngine>, py::arg("inputs"),
              "Generate one turn for each TurnInput, each of another slot; on an error no slot has moved on.");
+}
+
+}  // namespace
+
+void register_engine(py::module_& module) {
+    py::class_<Engine, std::shared_ptr<Engine>>(module, "NativeEngine", "What sessions take as it is.");
+    py::class_<CpuEngine, Engine, std::shared_ptr<CpuEngine>> cpu(module, "CpuEngine",
+                                                                  "The native CPU engine; see visavis.engine.Engine.");
+    cpu.def(py::init(&load_cpu), py::arg("path"), py::kw_only(), py::arg("window") = py::none(),
+            py::arg("history") = py::none(), py::arg("steps") = py::none(), py::arg("passes") = 1,
+            py::arg("sampler") = py::none(), py::arg("guidance_schedule") = "constant", py::arg("precision") = "f32",
+            py::arg("threads") = 1)
+        .def_property_readonly("isa", &CpuEngine::isa,
+                               "Instruction set in use: base, neon, avx2, avx512, avx512vnni or avx512bf16.")
+        .def_property_readonly("precision", &precision, "What the large products are computed in: f32, bf16 or int8.")
+        .def_property_readonly("threads", &CpuEngine::threads,
+                               "Threads that share a step's turns, and each turn of a large model.");
+    add_contract(cpu);
+    py::class_<CudaEngine, Engine, std::shared_ptr<CudaEngine>> cuda(module, "CudaEngine",
+                                                                     "The CUDA engine; see visavis.engine.Engine.");
+    cuda.def(py::init(&load_cuda), py::arg("path"), py::kw_only(), py::arg("window") = py::none(),
+             py::arg("history") = py::none(), py::arg("steps") = py::none(), py::arg("passes") = 1,
+             py::arg("sampler") = py::none(), py::arg("guidance_schedule") = "constant", py::arg("precision") = "auto",
+             py::arg("device") = 0, py::arg("multiprocessors") = 0, py::arg("fuse") = true)
+        .def_property_readonly("precision", &cuda_precision, "What products are computed in: bf16 or f16.")
+        .def_property_readonly("capability", &capability, "Compute capability of the GPU, such as 8.6.")
+        .def_property_readonly(
+            "multiprocessors", [](const CudaEngine& engine) { return engine.facts().multiprocessors; },
+            "Multiprocessors that the engine may fill at once.");
+    add_contract(cuda);
 }
 
 }  // namespace visavis::bindings

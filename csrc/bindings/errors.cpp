@@ -12,6 +12,8 @@ const char* exception_name(Status status) {
         case Status::kModelFile: return "ModelFileError";
         case Status::kUnsupported: return "Unsupported";
         case Status::kState: return "StateError";
+        case Status::kOutOfMemory:
+        case Status::kFull: return "FullError";
         default: return "InternalError";
     }
 }

@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
     visavis::bindings::register_rig(module);
     visavis::bindings::register_picture(module);
     visavis::bindings::register_tap(module);
+    visavis::bindings::register_runtime(module);
 }

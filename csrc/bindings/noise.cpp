@@ -1,10 +1,11 @@
-// _core.noise and _core.philox4x32.
+// _core.noise, _core.philox4x32 and _core.VoiceLevel.
 #include "session/noise.h"
 
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"
+#include "session/voice_level.h"
 
 namespace py = pybind11;
 
@@ -22,6 +23,14 @@ py::array_t<float> noise_array(std::uint64_t seed, std::int64_t first_frame, int
     return out;
 }
 
+py::array_t<float> normalise(VoiceLevel& level,
+                             const py::array_t<float, py::array::c_style | py::array::forcecast>& in) {
+    py::array_t<float> out(in.size());
+    level.normalise({in.data(), static_cast<std::size_t>(in.size())},
+                    {out.mutable_data(), static_cast<std::size_t>(out.size())});
+    return out;
+}
+
 }  // namespace
 
 void register_noise(py::module_& module) {
@@ -30,6 +39,9 @@ void register_noise(py::module_& module) {
                "Philox noise (1 + n_steps, n_frames, n_channels), x_T first; frame indices may be negative.");
     module.def("philox4x32", &philox4x32, py::arg("counter"), py::arg("key"),
                "One block of Philox 4x32-10: four 32-bit words from a counter of four and a key of two.");
+    py::class_<VoiceLevel>(module, "VoiceLevel", "A live voice's running mean and variance.")
+        .def(py::init<>())
+        .def("normalise", &normalise, py::arg("samples"), "Counts a turn's samples in and returns them normalised.");
 }
 
 }  // namespace visavis::bindings

@@ -28,12 +28,14 @@ ModelInfo read_info(const py::object& engine) {
     info.noise_coherence = from.attr("noise_coherence").cast<float>();
     info.eye_layer = from.attr("eye_layer").cast<bool>();
     info.least_steps = from.attr("least_steps").cast<int>();
+    info.normalised_audio = from.attr("normalised_audio").cast<bool>();
+    info.styles = from.attr("styles").cast<std::vector<std::string>>();
     return info;
 }
 
-py::object audio_array(std::span<const float> samples) {
-    if (samples.empty()) return py::none();
-    return py::array_t<float>(static_cast<py::ssize_t>(samples.size()), samples.data());
+py::object array_or_none(std::span<const float> values) {
+    if (values.empty()) return py::none();
+    return py::array_t<float>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
 class PythonEngine : public Engine {
@@ -79,8 +81,8 @@ class PythonEngine : public Engine {
     py::object turn_input(const TurnInput& input) const {
         const py::ssize_t n_frames = info_.turn_frames, n_channels = info_.n_channels();
         py::object turn = turn_input_(input.slot);
-        turn.attr("user_audio") = audio_array(input.user_audio);
-        turn.attr("agent_audio") = audio_array(input.agent_audio);
+        turn.attr("user_audio") = array_or_none(input.user_audio);
+        turn.attr("agent_audio") = array_or_none(input.agent_audio);
         if (!input.user_motion.empty())
             turn.attr("user_motion") = py::array_t<float>({n_frames, n_channels}, input.user_motion.data());
         if (!input.user_motion_present.empty()) {
@@ -96,6 +98,7 @@ class PythonEngine : public Engine {
         turn.attr("seed") = input.seed;
         turn.attr("temperature") = input.temperature;
         turn.attr("guidance") = input.guidance;
+        turn.attr("style") = array_or_none(input.style);
         if (input.turn >= 0) turn.attr("turn") = input.turn;
         if (input.steps > 0) turn.attr("steps") = input.steps;
         return turn;

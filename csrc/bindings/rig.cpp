@@ -21,11 +21,11 @@ std::string shape_text(const py::array& array) { return py::str(array.attr("shap
 std::size_t size(py::ssize_t n) { return static_cast<std::size_t>(n); }
 
 std::unique_ptr<Rig> make_rig(const std::vector<std::string>& channels, const std::vector<std::string>& units,
-                              std::uint64_t seed, bool eye_layer) {
+                              std::uint64_t seed, bool eye_layer, const std::vector<std::string>& styles) {
     if (channels.size() != units.size())
         throw Error(Status::kInvalidArgument, "rig: " + std::to_string(channels.size()) + " channels and " +
                                                   std::to_string(units.size()) + " units; expected one unit a channel");
-    return std::make_unique<Rig>(channels, units, RigConfig{seed, eye_layer});
+    return std::make_unique<Rig>(channels, units, RigConfig{seed, eye_layer, styles});
 }
 
 // (n, C) and speaking (n) to (n, C).
@@ -91,7 +91,7 @@ py::list dial_list(std::span<const Dial> dials) {
 void register_rig(py::module_& module) {
     py::class_<Rig>(module, "Rig", "What turns motion into what a mesh gets; see visavis.rig.Rig.")
         .def(py::init(&make_rig), py::arg("channels"), py::arg("units"), py::kw_only(), py::arg("seed") = 0,
-             py::arg("eye_layer") = false)
+             py::arg("eye_layer") = false, py::arg("styles") = std::vector<std::string>())
         .def("process", &process, py::arg("motion"), py::arg("speaking"), py::arg("first_frame"))
         .def("set_dial", &Rig::set_dial, py::arg("name"), py::arg("value"))
         .def("dial", &Rig::dial, py::arg("name"))

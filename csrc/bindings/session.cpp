@@ -32,7 +32,6 @@ T choice(const char* what, const std::string& name, std::initializer_list<const 
     throw Error(Status::kInvalidArgument, std::string(what) + " is " + quote(name) + "; expected one of " + known);
 }
 
-// A caller's clock.  What it raises is told as Python's unraisable exceptions are, and its last time stands in.
 class PythonClock {
   public:
     explicit PythonClock(py::object clock) : clock_(std::make_shared<Held>(std::move(clock))) {}
@@ -76,7 +75,7 @@ std::unique_ptr<Session> open_session(const py::object& engine, std::uint64_t se
     config.voices = choice<Voices>("voices", voices, {"both", "agent", "user"});
     config.lead_ns = lead_ns;
     config.late = choice<LatePolicy>("late", late, {"hold", "fewer_steps", "idle"});
-    if (!clock.is_none()) config.clock = PythonClock(clock);
+    config.clock = clock_of(clock);
     return std::make_unique<Session>(engine_of(engine), config);
 }
 
@@ -212,12 +211,18 @@ py::array_t<float> resampler_finish(Resampler& resampler) {
 
 }  // namespace
 
+std::function<std::int64_t()> clock_of(const py::object& clock) {
+    if (clock.is_none()) return {};
+    return PythonClock(clock);
+}
+
 void register_session(py::module_& module) {
     py::class_<Resampler>(module, "Resampler", "Band-limited streaming resampler to 16 kHz.")
         .def(py::init<int>(), py::arg("rate"))
         .def("push", &resampler_push, py::arg("samples"), "The outputs that no later input can change.")
         .def("finish", &resampler_finish, "The last outputs; the next push begins anew.");
-    py::class_<Session>(module, "Session", "One character's conversation; see visavis.session.Session.")
+    py::class_<Session, std::shared_ptr<Session>>(module, "Session",
+                                                  "One character's conversation; see visavis.session.Session.")
         .def(py::init(&open_session), py::arg("engine"), py::kw_only(), py::arg("seed") = 0,
              py::arg("temperature") = 1.0F, py::arg("guidance") = 1.0F, py::arg("steps") = 0,
              py::arg("agent_audio") = "ahead", py::arg("voices") = "both", py::arg("lead_ns") = kFrameNs,

@@ -26,6 +26,7 @@ py::dict turn_dict(const TappedTurn& turn) {
     dict["steps"] = report.steps;
     dict["temperature"] = turn.temperature;
     dict["guidance"] = turn.guidance;
+    dict["style"] = array_or_none(turn.style);
     dict["stage_ns"] = py::make_tuple(report.speech_ns, report.backbone_ns, report.denoise_ns);
     dict["clock_ns"] = py::make_tuple(report.due_ns, report.begin_ns, report.end_ns);
     dict["action"] = static_cast<int>(report.action);

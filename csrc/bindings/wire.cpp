@@ -79,6 +79,47 @@ py::bytes encode(const std::string& magic, const std::string& head, const std::o
     return {reinterpret_cast<const char*>(packet.data()), size};
 }
 
+using Whole = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+using States = py::array_t<std::uint16_t, py::array::c_style | py::array::forcecast>;
+
+// A message of each of n frames: index (n,), time_ns (n,), state (n,), values (n, C).
+py::list encode_motion(const std::string& head, const Whole& index, const Whole& time_ns, const States& state,
+                       const Floats& values, const std::vector<std::string>& units, const std::string& dtype,
+                       std::uint16_t flags, std::uint64_t schema_hash, std::uint64_t sequence, std::int64_t publish_ns,
+                       std::uint32_t epoch, std::uint32_t rate) {
+    const py::ssize_t n = index.size();
+    if (values.ndim() != 2 || values.shape(0) != n || time_ns.size() != n || state.size() != n)
+        refuse("frames: expected index (n,), time_ns (n,), state (n,) and values (n, C)");
+    const auto n_channels = static_cast<std::size_t>(values.shape(1));
+    const std::vector<wire::Unit> known = units_from_names(units);
+    wire::Header header{.kind = wire::Kind::kMotion,
+                        .head = {},
+                        .flags = flags,
+                        .schema_hash = schema_hash,
+                        .sequence = sequence,
+                        .frame = 0,
+                        .presentation_ns = 0,
+                        .publish_ns = publish_ns,
+                        .epoch = epoch,
+                        .state = 0,
+                        .channels = static_cast<std::uint16_t>(n_channels),
+                        .dtype = dtype_from_name(dtype),
+                        .revision = 0,
+                        .rate = rate};
+    if (!header.head.assign(head)) expect_ok(wire::Result::kHead);
+    std::array<std::byte, wire::kMaxMessageBytes> packet;
+    py::list messages(n);
+    for (py::ssize_t i = 0; i < n; ++i, ++header.sequence) {
+        header.frame = index.at(i);
+        header.presentation_ns = time_ns.at(i);
+        header.state = state.at(i);
+        std::size_t size = 0;
+        expect_ok(wire::encode(header, {values.data(i, 0), n_channels}, known, packet, size));
+        messages[static_cast<std::size_t>(i)] = py::bytes(reinterpret_cast<const char*>(packet.data()), size);
+    }
+    return messages;
+}
+
 py::object payload(const wire::Message& message, const std::optional<std::vector<std::string>>& units) {
     if (message.header.dtype == wire::Dtype::kNorm16 && !units) return py::none();
     py::array_t<float> values(static_cast<py::ssize_t>(message.n_values()));
@@ -129,6 +170,11 @@ void register_wire(py::module_& module) {
                     py::arg("frame") = 0, py::arg("presentation_ns") = 0, py::arg("publish_ns") = 0,
                     py::arg("epoch") = 0, py::arg("state") = 0, py::arg("channels") = py::none(), py::arg("rate") = 0,
                     "One message as bytes; InvalidArgument says what does not fit its kind.");
+    wire_module.def("encode_motion", &encode_motion, py::arg("head"), py::arg("index"), py::arg("time_ns"),
+                    py::arg("state"), py::arg("values"), py::kw_only(), py::arg("units") = std::vector<std::string>{},
+                    py::arg("dtype") = "f32", py::arg("flags") = wire::kFlagTimed, py::arg("schema_hash") = 0,
+                    py::arg("sequence") = 0, py::arg("publish_ns") = 0, py::arg("epoch") = 0, py::arg("rate") = 0,
+                    "A VVM1 message of each frame; the sequence counts up.");
     wire_module.def(
         "decode", &decode, py::arg("packet"), py::arg("units") = py::none(),
         "A message as a dict; norm16 values are None without `units`.  InvalidArgument for malformed ones.");

@@ -167,7 +167,7 @@ static void release_all(vvc_client* client) {
     for (int i = 0; i < VVI_MAX_HEADS; ++i) {
         vvi_head* head = vvi_head_at(client, i);
         if (head == NULL) break;
-        vvi_release(&options, head->voice.samples);
+        vvi_release(&options, head->show.voice.samples);
         vvi_release(&options, head);
     }
     vvi_release(&options, client->inputs.bytes);
@@ -274,8 +274,8 @@ static vvi_head* make_head(const vvc_client* client, const char* name) {
     if (head == NULL) return NULL;
     vvi_head_begin(head, name, &client->options);
     if ((client->options.flags & VVC_NO_AUDIO) == 0) {
-        head->voice.samples = vvi_allocate(&client->options, VVI_VOICE_SAMPLES * sizeof(uint32_t));
-        if (head->voice.samples == NULL) {
+        head->show.voice.samples = vvi_allocate(&client->options, VVI_VOICE_SAMPLES * sizeof(uint32_t));
+        if (head->show.voice.samples == NULL) {
             vvi_release(&client->options, head);
             return NULL;
         }
@@ -302,14 +302,14 @@ int32_t vvc_follow(vvc_client* client, const char* name) {
         }
         if (strcmp(head->name, name) != 0) continue;
         if (made != NULL) {
-            vvi_release(&client->options, made->voice.samples);
+            vvi_release(&client->options, made->show.voice.samples);
             vvi_release(&client->options, made);
         }
         vvi_store32(&head->followed, 1);
         return i;
     }
     if (made != NULL) {
-        vvi_release(&client->options, made->voice.samples);
+        vvi_release(&client->options, made->show.voice.samples);
         vvi_release(&client->options, made);
     }
     return -(int32_t)vvi_fail(VVC_ERROR_FULL, "%lu heads were followed; expected at most as many (options.max_heads)",

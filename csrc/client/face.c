@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "client/platform.h"
+
 #define MS INT64_C(1000000)
 static const int64_t kBridgeNs = 200 * MS;   /* gaps up to this are interpolated */
 static const int64_t kApproachNs = 300 * MS; /* behind longer ones, ease to the next frame within this */
@@ -41,7 +43,7 @@ static void look(const vvi_face* face, const vvi_motion* motion, int64_t session
     vvi_found left, right;
     float next[VVI_VALUES] = {0};
     memset(out, 0, sizeof(*out));
-    vvi_motion_find(motion, session_ns, &left, &right);
+    vvi_motion_find(motion, session_ns, face->frame, &left, &right);
     if (left.there && !vvi_motion_values(motion, &left, out->values)) left.there = 0;
     if (right.there && !vvi_motion_values(motion, &right, next)) right.there = 0;
     if (!left.there) memset(out->values, 0, sizeof(out->values));
@@ -67,34 +69,38 @@ static void look(const vvi_face* face, const vvi_motion* motion, int64_t session
 /* What the fade still adds, at this moment. */
 static float fade(const vvi_face* face) { return smooth(face->fading_ns, kFadeNs); }
 
-/* The shown face stays where it is and goes over to what `from` is the start of. */
-static void carry(vvi_face* face, const float* shown, const float* from) {
+/* What is shown of the frames' values. */
+static float shown(const vvi_face* face, const float* values, float left, int i) {
+    float value = values[i];
+    if (left > 0.0f) value += face->carried[i] * left; /* mostly not: its memory stays untouched */
+    return i >= VVC_SHAPES ? value : value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
+}
+
+/* The face stays where it was, as it was shown or before its limits, and goes over to what `from` is the start of. */
+static void carry(vvi_face* face, int as_shown, const float* from) {
     const float left = fade(face);
     for (int i = 0; i < VVI_VALUES; ++i) {
-        face->carried[i] = shown == NULL ? face->carried[i] * left + face->target[i] - from[i] : shown[i] - from[i];
+        const float plain = face->target[i] + (left > 0.0f ? face->carried[i] * left : 0.0f);
+        face->carried[i] = (as_shown ? shown(face, face->target, left, i) : plain) - from[i];
     }
     face->fading_ns = kFadeNs;
 }
 
 /* Have frames around the last sample changed since (late ones came, others were withdrawn)? */
-static void notice_changes(vvi_face* face, const vvi_motion* motion) {
+static void notice_changes(vvi_face* face, const vvi_motion* motion, uint32_t changes) {
     target again;
+    if (changes == face->changes) return;
     look(face, motion, face->session_ns, &again);
-    if (memcmp(again.values, face->target, sizeof(again.values)) != 0) carry(face, NULL, again.values);
+    if (memcmp(again.values, face->target, sizeof(again.values)) != 0) carry(face, 0, again.values);
 }
 
 static void finish(vvi_face* face, const target* now, vvc_frame* frame) {
     const float left = fade(face);
-    for (int i = 0; i < VVI_VALUES; ++i) {
-        float value = now->values[i] + face->carried[i] * left;
-        if (i < VVC_SHAPES) value = value < 0.0f ? 0.0f : value > 1.0f ? 1.0f : value;
-        face->shown[i] = value;
-    }
+    for (int i = 0; i < VVC_SHAPES; ++i) frame->shapes[i] = shown(face, now->values, left, i);
+    frame->yaw = shown(face, now->values, left, VVC_SHAPES);
+    frame->pitch = shown(face, now->values, left, VVC_SHAPES + 1);
+    frame->roll = shown(face, now->values, left, VVC_SHAPES + 2);
     memcpy(face->target, now->values, sizeof(face->target));
-    memcpy(frame->shapes, face->shown, sizeof(frame->shapes));
-    frame->yaw = face->shown[VVC_SHAPES];
-    frame->pitch = face->shown[VVC_SHAPES + 1];
-    frame->roll = face->shown[VVC_SHAPES + 2];
     frame->state = now->state;
     if ((now->state & VVC_NEUTRAL) != 0 && left > 0.0f) frame->state = VVC_LISTENING | VVC_EASING;
     frame->frame = now->frame;
@@ -104,16 +110,19 @@ static void finish(vvi_face* face, const target* now, vvc_frame* frame) {
 int vvi_face_show(vvi_face* face, const vvi_motion* motion, int64_t session_ns, int64_t elapsed_ns, vvi_step step,
                   vvc_frame* frame) {
     target now;
+    const uint32_t changes = vvi_load32(&motion->changes);
     if (!face->seen || step == VVI_STEP_SEEK) {
         face->fading_ns = 0;
     } else if (step == VVI_STEP_ON) {
-        notice_changes(face, motion);
+        notice_changes(face, motion, changes);
         face->fading_ns = face->fading_ns > elapsed_ns ? face->fading_ns - elapsed_ns : 0;
     }
     look(face, motion, session_ns, &now);
-    if (face->seen && step == VVI_STEP_JUMP) carry(face, face->shown, now.values);
+    if (face->seen && step == VVI_STEP_JUMP) carry(face, 1, now.values);
     face->seen = 1;
+    face->changes = changes;
     face->session_ns = session_ns;
+    vvi_store64(&face->frame, now.frame);
     finish(face, &now, frame);
     frame->session_ns = session_ns;
     const int starved = now.missing && !face->starving;

@@ -6,16 +6,16 @@
 #include "client/motion.h"
 #include "visavis/client.h"
 
-typedef struct vvi_face {
-    uint32_t busy; /* a try-lock: one sampler at a time */
-    int64_t hold_ns, ease_ns;
-    int seen, starving;
+typedef struct vvi_face {    /* what every sample reads or writes comes first */
+    uint32_t busy;           /* a try-lock: one sampler at a time */
+    uint32_t epoch, changes; /* of the motion, before it was looked at */
+    int32_t seen, starving;
     int64_t t_ns, session_ns; /* of the last sample */
-    uint32_t epoch;
-    float target[VVI_VALUES]; /* what the frames said then */
-    float shown[VVI_VALUES];
+    int64_t frame;            /* atomic: that was at or before it */
+    int64_t fading_ns;        /* of the fade still to go */
+    int64_t hold_ns, ease_ns;
+    float target[VVI_VALUES];  /* what the frames said then */
     float carried[VVI_VALUES]; /* the difference when it began to fade */
-    int64_t fading_ns;         /* of the fade still to go */
 } vvi_face;
 
 typedef enum vvi_step {

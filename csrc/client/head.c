@@ -6,80 +6,18 @@
 #include "client/json.h"
 #include "client/platform.h"
 
-static const char* const kNames[VVI_VALUES] = {"eyeBlinkLeft",
-                                               "eyeLookDownLeft",
-                                               "eyeLookInLeft",
-                                               "eyeLookOutLeft",
-                                               "eyeLookUpLeft",
-                                               "eyeSquintLeft",
-                                               "eyeWideLeft",
-                                               "eyeBlinkRight",
-                                               "eyeLookDownRight",
-                                               "eyeLookInRight",
-                                               "eyeLookOutRight",
-                                               "eyeLookUpRight",
-                                               "eyeSquintRight",
-                                               "eyeWideRight",
-                                               "jawForward",
-                                               "jawLeft",
-                                               "jawRight",
-                                               "jawOpen",
-                                               "mouthClose",
-                                               "mouthFunnel",
-                                               "mouthPucker",
-                                               "mouthLeft",
-                                               "mouthRight",
-                                               "mouthSmileLeft",
-                                               "mouthSmileRight",
-                                               "mouthFrownLeft",
-                                               "mouthFrownRight",
-                                               "mouthDimpleLeft",
-                                               "mouthDimpleRight",
-                                               "mouthStretchLeft",
-                                               "mouthStretchRight",
-                                               "mouthRollLower",
-                                               "mouthRollUpper",
-                                               "mouthShrugLower",
-                                               "mouthShrugUpper",
-                                               "mouthPressLeft",
-                                               "mouthPressRight",
-                                               "mouthLowerDownLeft",
-                                               "mouthLowerDownRight",
-                                               "mouthUpperUpLeft",
-                                               "mouthUpperUpRight",
-                                               "browDownLeft",
-                                               "browDownRight",
-                                               "browInnerUp",
-                                               "browOuterUpLeft",
-                                               "browOuterUpRight",
-                                               "cheekPuff",
-                                               "cheekSquintLeft",
-                                               "cheekSquintRight",
-                                               "noseSneerLeft",
-                                               "noseSneerRight",
-                                               "tongueOut",
-                                               "headYaw",
-                                               "headPitch",
-                                               "headRoll"};
-
-const char* vvi_value_name(uint32_t value) { return value < VVI_VALUES ? kNames[value] : NULL; }
-
 void vvi_head_begin(vvi_head* head, const char* name, const vvc_options* options) {
     memcpy(head->name, name, strlen(name));
-    head->playout.min_delay_ns = options->min_delay_ns;
-    head->playout.max_delay_ns = options->max_delay_ns;
-    head->face.hold_ns = options->hold_ns;
-    head->face.ease_ns = options->ease_ns;
-    head->last_frame_ns = head->server_offset_ns = head->voice.read_ns = INT64_MIN;
-    vvi_playout_reset(&head->playout, 0);
+    const vvi_manner manner = {options->min_delay_ns, options->max_delay_ns, options->hold_ns, options->ease_ns,
+                               options->output_ns};
+    vvi_show_begin(&head->show, &manner);
+    head->last_frame_ns = head->server_offset_ns = INT64_MIN;
 }
 
 static void begin_epoch(vvi_head* head, uint32_t epoch) {
     if (head->have_epoch) vvi_count(&head->counters.restarts, 1);
     head->have_epoch = 1;
-    vvi_motion_cut(&head->motion, INT64_MIN);
-    vvi_playout_reset(&head->playout, epoch);
-    vvi_voice_reset(&head->voice);
+    vvi_show_restart(&head->show, epoch);
     memset(head->have_sequence, 0, sizeof(head->have_sequence));
     vvi_store64(&head->server_offset_ns, INT64_MIN);
     vvi_store32(&head->epoch, epoch);
@@ -123,7 +61,7 @@ static void take_motion(vvi_head* head, const vvi_message* message, int64_t now_
     float values[VVI_VALUES];
     vvi_line line;
     if ((message->state & VVW_WITHDRAWN) != 0) {
-        vvi_motion_remove(&head->motion, message->frame);
+        vvi_motion_remove(&head->show.motion, message->frame);
         vvi_count(&head->counters.dropped, 1);
         return;
     }
@@ -132,10 +70,10 @@ static void take_motion(vvi_head* head, const vvi_message* message, int64_t now_
         return;
     }
     const int ends = (message->flags & VVW_END) != 0;
-    vvi_motion_put(&head->motion, message->frame, message->presentation_ns, message->state | (ends ? VVI_STATE_END : 0),
-                   values);
-    vvi_playout_frame(&head->playout, now_ns, message->publish_ns, message->presentation_ns);
-    if (vvi_playout_read(&head->playout, &line) > 0 && vvi_line_at(&line, now_ns) > message->presentation_ns) {
+    vvi_motion_put(&head->show.motion, message->frame, message->presentation_ns,
+                   message->state | (ends ? VVI_STATE_END : 0), values);
+    vvi_playout_frame(&head->show.playout, now_ns, message->publish_ns, message->presentation_ns);
+    if (vvi_playout_read(&head->show.playout, &line) > 0 && vvi_line_at(&line, now_ns) > message->presentation_ns) {
         vvi_count(&head->counters.late, 1);
     }
     vvi_store32(&head->closed, ends ? 1 : 0);
@@ -145,9 +83,9 @@ static void take_motion(vvi_head* head, const vvi_message* message, int64_t now_
 
 static void take_audio(vvi_head* head, const vvi_message* message, float* scratch) {
     const size_t n_samples = vvi_n_values(message);
-    if (head->voice.samples == NULL || n_samples == 0) return;
+    if (head->show.voice.samples == NULL || n_samples == 0) return;
     for (size_t i = 0; i < n_samples; ++i) scratch[i] = vvi_value(message, i, 0);
-    vvi_voice_put(&head->voice, message->rate, message->frame, message->presentation_ns, scratch, n_samples);
+    vvi_voice_put(&head->show.voice, message->rate, message->frame, message->presentation_ns, scratch, n_samples);
     vvi_count(&head->counters.audio_packets, 1);
 }
 
@@ -155,7 +93,7 @@ void vvi_head_clock(vvi_head* head, uint32_t epoch, int64_t server_ns, int64_t s
     if (!vvi_time_ok(server_ns) || !vvi_time_ok(session_ns)) return;
     if (!head->have_epoch) begin_epoch(head, epoch);
     if (epoch != head->epoch) return; /* motion and control do not keep each other's order */
-    vvi_playout_clock(&head->playout, server_ns, session_ns);
+    vvi_playout_clock(&head->show.playout, server_ns, session_ns);
     vvi_store64(&head->server_offset_ns, server_ns - session_ns);
 }
 
@@ -166,14 +104,13 @@ void vvi_head_take(vvi_head* head, const vvi_message* message, int64_t now_ns, f
     }
     if (!head->have_epoch || message->epoch != head->epoch) begin_epoch(head, message->epoch);
     if (!in_order(head, message)) return;
-    vvi_playout_heard(&head->playout, now_ns, message->publish_ns);
+    vvi_playout_heard(&head->show.playout, now_ns, message->publish_ns);
     if (message->kind == VVW_MOTION) {
         take_motion(head, message, now_ns);
     } else if (message->kind == VVW_AGENT_AUDIO) {
         take_audio(head, message, scratch);
     } else if (message->kind == VVW_CUT) {
-        vvi_motion_cut(&head->motion, message->presentation_ns);
-        vvi_voice_cut(&head->voice, message->presentation_ns);
+        vvi_show_cut(&head->show, message->presentation_ns);
         vvi_count(&head->counters.cuts, 1);
     } else { /* VVD1; a clock that has not started shows 0 */
         if (message->presentation_ns != 0) {
@@ -186,7 +123,8 @@ void vvi_head_take(vvi_head* head, const vvi_message* message, int64_t now_ns, f
 /* Which of our values that channel is, -1: none. */
 static int32_t value_of(const char* name, const char* unit) {
     for (int32_t i = 0; i < VVI_VALUES; ++i) {
-        if (strcmp(name, kNames[i]) == 0) return strcmp(unit, i < VVC_SHAPES ? "1" : "rad") == 0 ? i : -1;
+        if (strcmp(name, vvi_value_name((uint32_t)i)) == 0)
+            return strcmp(unit, i < VVC_SHAPES ? "1" : "rad") == 0 ? i : -1;
     }
     return -1;
 }

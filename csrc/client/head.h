@@ -2,17 +2,15 @@
 #ifndef VISAVIS_CLIENT_HEAD_H
 #define VISAVIS_CLIENT_HEAD_H
 
-#include "client/face.h"
-#include "client/motion.h"
-#include "client/playout.h"
-#include "client/voice.h"
+#include "client/show.h"
 #include "client/wire.h"
 
 typedef struct vvi_head_counters { /* atomic */
-    int64_t frames, lost, late, dropped, cuts, restarts, starved, audio_packets;
+    int64_t frames, lost, late, dropped, cuts, restarts, audio_packets;
 } vvi_head_counters;
 
 typedef struct vvi_head {
+    vvi_show show; /* first: vvi_allocate may have aligned it */
     char name[VVW_HEAD_BYTES + 1];
     uint32_t followed;          /* atomic: what the game wants */
     uint32_t subscribed, asked; /* the client's thread: on this connection */
@@ -29,16 +27,7 @@ typedef struct vvi_head {
     int64_t schema_hash, last_frame_ns; /* INT64_MIN: none yet */
     int64_t server_offset_ns;           /* server's clock minus session clock; INT64_MIN: not known */
     vvi_head_counters counters;
-
-    vvi_motion motion;
-    vvi_playout playout;
-    vvi_voice voice;
-    vvi_face face;
-    vvi_line last_line; /* the sampler's */
 } vvi_head;
-
-/* Name of value 0 to 54. */
-const char* vvi_value_name(uint32_t value);
 
 void vvi_head_begin(vvi_head* head, const char* name, const vvc_options* options);
 /* A message of this head; `scratch` has room for 65536 bytes of floats. */
@@ -47,8 +36,5 @@ void vvi_head_take(vvi_head* head, const vvi_message* message, int64_t now_ns, f
 void vvi_head_clock(vvi_head* head, uint32_t epoch, int64_t server_ns, int64_t session_ns);
 /* Names and units of a description; 1: some of them are ours. */
 void vvi_head_map(vvi_head* head, uint64_t schema_hash, const uint8_t* json, size_t n_bytes);
-
-/* Times beyond 18 years are nonsense that could overflow. */
-static inline int vvi_time_ok(int64_t ns) { return ns > -(INT64_C(1) << 59) && ns < (INT64_C(1) << 59); }
 
 #endif

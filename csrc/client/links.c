@@ -143,7 +143,7 @@ static void keep_house(vvc_client* client, int64_t now_ns) {
     for (int i = 0; i < VVI_MAX_HEADS; ++i) {
         vvi_head* head = vvi_head_at(client, i);
         if (head == NULL) break;
-        vvi_playout_tick(&head->playout, now_ns);
+        vvi_playout_tick(&head->show.playout, now_ns);
     }
 }
 

@@ -18,6 +18,8 @@ static void empty(vvi_slot* slot) {
     end_write(slot);
 }
 
+static void changed(vvi_motion* motion) { vvi_store32(&motion->changes, motion->changes + 1); }
+
 /* The newest of the frames that are left. */
 static void find_newest(vvi_motion* motion) {
     uint32_t any = 0;
@@ -30,6 +32,7 @@ static void find_newest(vvi_motion* motion) {
     }
     vvi_store64(&motion->newest, newest);
     vvi_store32(&motion->any, any);
+    changed(motion);
 }
 
 void vvi_motion_put(vvi_motion* motion, int64_t frame, int64_t time_ns, uint32_t state, const float* values) {
@@ -47,6 +50,7 @@ void vvi_motion_put(vvi_motion* motion, int64_t frame, int64_t time_ns, uint32_t
     end_write(slot);
     if (!motion->any || frame > motion->newest) vvi_store64(&motion->newest, frame);
     vvi_store32(&motion->any, 1);
+    changed(motion);
 }
 
 void vvi_motion_cut(vvi_motion* motion, int64_t from_ns) {
@@ -76,10 +80,33 @@ static int look(const vvi_motion* motion, int64_t frame, vvi_found* found) {
     return vvi_load32(&slot->version) == found->version;
 }
 
-void vvi_motion_find(const vvi_motion* motion, int64_t session_ns, vvi_found* left, vvi_found* right) {
+/* Along frames without a gap, where times only grow. */
+static int find_near(const vvi_motion* motion, int64_t session_ns, int64_t near, vvi_found* left, vvi_found* right) {
+    if (!look(motion, near, left) || left->time_ns > session_ns) return 0;
+    for (int steps = 0; steps < 3; ++steps) {
+        vvi_found next;
+        if (!look(motion, left->frame + 1, &next)) return 0;
+        if (next.time_ns > session_ns) {
+            *right = next;
+            return 1;
+        }
+        *left = next;
+    }
+    return 0;
+}
+
+void vvi_motion_prefetch(const vvi_motion* motion, int64_t near) {
+    for (int64_t frame = near; frame <= near + 2; ++frame) {
+        const char* slot = (const char*)&motion->slots[slot_of(frame)];
+        for (size_t at = 0; at < sizeof(vvi_slot); at += VVI_LINE) vvi_prefetch(slot + at);
+    }
+}
+
+void vvi_motion_find(const vvi_motion* motion, int64_t session_ns, int64_t near, vvi_found* left, vvi_found* right) {
     memset(left, 0, sizeof(*left));
     memset(right, 0, sizeof(*right));
-    if (!vvi_load32(&motion->any)) return;
+    if (!vvi_load32(&motion->any) || find_near(motion, session_ns, near, left, right)) return;
+    memset(left, 0, sizeof(*left));
     const uint64_t newest = (uint64_t)vvi_load64(&motion->newest);
     for (uint64_t back = 0; back < VVI_SLOTS; ++back) {
         vvi_found found;

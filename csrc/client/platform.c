@@ -5,7 +5,9 @@
 #include "client/platform.h"
 
 #if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#endif
 #include <windows.h>
 
 int64_t vvi_monotonic_ns(void) {

@@ -56,6 +56,16 @@ static inline int vvi_swap64(int64_t* at, int64_t expected, int64_t value) {
 static inline int64_t vvi_add64(int64_t* at, int64_t value) { return __atomic_add_fetch(at, value, __ATOMIC_ACQ_REL); }
 #endif
 
+/* A cache line, and the hint that the one at `at` will be read soon. */
+enum { VVI_LINE = 64 };
+static inline void vvi_prefetch(const void* at) {
+#if defined(__GNUC__)
+    __builtin_prefetch(at);
+#else
+    (void)at;
+#endif
+}
+
 /* A try-lock: 1 if it is ours now. */
 static inline int vvi_try(uint32_t* flag) { return vvi_exchange32(flag, 1) == 0; }
 static inline void vvi_leave(uint32_t* flag) { vvi_store32(flag, 0); }

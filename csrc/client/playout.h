@@ -20,13 +20,13 @@ typedef struct vvi_line { /* session time = session_ns + (t - t_ns) * (1 + speed
 } vvi_line;
 
 typedef struct vvi_playout {
-    vvi_line line;
     int64_t min_delay_ns, max_delay_ns;
     int have_server_offset;
     int64_t server_offset_ns;               /* server's clock minus session clock */
     int64_t needs_ns[VVI_NEEDS], need_slot; /* largest (arrival - presentation) by 200 ms of arrival */
     int64_t ways_ns[VVI_WAYS], way_slot;    /* smallest (arrival - publish) by 250 ms of arrival */
     int64_t offset_ns, target_ns;
+    vvi_line line; /* the last member: what samplers read lies with what they read of the frames (show.h) */
 } vvi_playout;
 
 void vvi_playout_reset(vvi_playout* playout, uint32_t epoch);

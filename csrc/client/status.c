@@ -84,11 +84,6 @@ static int64_t silence_of(const vvc_client* client, const vvi_head* head) {
     return last_ns == INT64_MIN ? -1 : present(client) - last_ns;
 }
 
-static int64_t delay_of(const vvi_head* head) {
-    vvi_line line;
-    return vvi_playout_read(&head->playout, &line) > 0 ? line.t_ns - line.offset_ns - line.session_ns : 0;
-}
-
 static void head_stats(const vvc_client* client, const vvi_head* head, vvc_stats* stats) {
     const vvi_head_counters* counters = &head->counters;
     stats->frames = count(&counters->frames);
@@ -97,11 +92,11 @@ static void head_stats(const vvc_client* client, const vvi_head* head, vvc_stats
     stats->dropped = count(&counters->dropped);
     stats->cuts = count(&counters->cuts);
     stats->restarts = count(&counters->restarts);
-    stats->starved = count(&counters->starved);
+    stats->starved = count(&head->show.starved);
     stats->audio_packets = count(&counters->audio_packets);
-    stats->audio_jumps = count(&head->voice.jumps);
-    stats->delay_ns = delay_of(head);
-    stats->target_delay_ns = vvi_load64(&head->playout.target_ns);
+    stats->audio_jumps = count(&head->show.voice.jumps);
+    stats->delay_ns = vvi_show_delay(&head->show);
+    stats->target_delay_ns = vvi_load64(&head->show.playout.target_ns);
     stats->silence_ns = silence_of(client, head);
     stats->epoch = vvi_load32(&head->epoch);
     stats->followed = vvi_load32(&head->followed);
@@ -213,7 +208,7 @@ vvc_result vvc_status_text(vvc_client* client, int32_t handle, char* text, size_
     } else {
         snprintf(line, sizeof(line),
                  "head \"%s\" is live: shown %.0f ms after its clock, %llu frames, %llu lost, %llu late", head->name,
-                 (double)delay_of(head) * 1e-6, (unsigned long long)count(&head->counters.frames),
+                 (double)vvi_show_delay(&head->show) * 1e-6, (unsigned long long)count(&head->counters.frames),
                  (unsigned long long)count(&head->counters.lost), (unsigned long long)count(&head->counters.late));
     }
     vvi_copy_text(text, capacity, line);

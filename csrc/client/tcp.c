@@ -9,7 +9,9 @@
 #include <string.h>
 
 #if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
 #define WIN32_LEAN_AND_MEAN
+#endif
 #if !defined(_WIN32_WINNT)
 #define _WIN32_WINNT 0x0600
 #endif

@@ -113,7 +113,7 @@ static float sample_at(vvi_voice* voice, double position, int64_t begin, int64_t
     const int64_t first = (int64_t)whole - (VVI_TAPS / 2 - 1);
     if (first >= end || first + VVI_TAPS <= begin) return 0.0f;
     const float place = (float)(position - whole) * VVI_PHASES;
-    const int phase = (int)place;
+    const int phase = place < VVI_PHASES ? (int)place : VVI_PHASES - 1; /* just below the next sample rounds up to it */
     const float part = place - (float)phase;
     const float* low = voice->table[phase];
     const float* high = voice->table[phase + 1];

@@ -26,8 +26,6 @@ typedef struct vvi_voice {
     double position; /* in samples of the timeline */
     uint32_t table_in, table_out;
     float table[VVI_PHASES + 1][VVI_TAPS];
-    int64_t read_ns; /* client time of the last read; INT64_MIN: never */
-    int64_t lag_ns;  /* session time of what is read minus what the line says, smoothed */
     int64_t jumps;
 } vvi_voice;
 

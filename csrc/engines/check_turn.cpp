@@ -50,6 +50,13 @@ void check_user_motion(const ModelConfig& config, const TurnInput& input) {
     }
 }
 
+void check_style(const ModelConfig& config, std::span<const float> style) {
+    if (style.empty()) return;
+    if (config.styles.empty()) refuse("style: the model has none; expected a model trained with styles");
+    check_size("style", style.size(), {config.styles.size()}, "one for each style of the model");
+    for (std::size_t i = 0; i < style.size(); ++i) check_number(("style " + config.styles[i]).c_str(), style[i], -1, 1);
+}
+
 void check_turn(const ModelConfig& config, const TurnInput& input, const TurnOutput& output) {
     const auto turn = static_cast<std::size_t>(config.turn_samples());
     const auto ahead = static_cast<std::size_t>(config.agent_lookahead_frames * kSamplesPerFrame);
@@ -70,6 +77,7 @@ void check_turn(const ModelConfig& config, const TurnInput& input, const TurnOut
     }
     check_number("temperature", input.temperature, 0, 100);
     check_number("guidance", input.guidance, -100, 100);
+    check_style(config, input.style);
     if (input.turn < -1 || input.turn > (std::int64_t{1} << 40)) {
         refuse("turn is " + std::to_string(input.turn) + "; expected 0 to 2^40, or -1 for the slot's own count");
     }

@@ -22,15 +22,18 @@ struct ModelInfo {
     int user_lag_frames = 0;
     int agent_lookahead_frames = 0;
     int context_turns = 0;
-    int steps = 0;              // default number of denoising steps
-    int least_steps = 1;        // the fewest that its sampler takes
-    float noise_coherence = 0;  // r in [0, 1)
-    bool eye_layer = false;     // the rig moves the eyes; the model leaves their channels at 0
+    int steps = 0;                    // default number of denoising steps
+    int least_steps = 1;              // the fewest that its sampler takes
+    float noise_coherence = 0;        // r in [0, 1)
+    bool eye_layer = false;           // the rig moves the eyes; the model leaves their channels at 0
+    bool normalised_audio = false;    // voices have zero mean and unit variance; sessions see to it
+    std::vector<std::string> styles;  // S names: the axes of a person's style
 
     int n_channels() const { return static_cast<int>(channels.size()); }
 };
 
-// One turn of one session.  Spans are borrowed for the call.  An empty span means that the stream is absent.
+// One turn of one session.  Spans are borrowed for the call.  An empty span means that the stream is absent.  Voices
+// are normalised where the model's info says so.
 struct TurnInput {
     int slot = 0;
     std::span<const float> user_audio;                  // F*640 samples at 16 kHz, already lagged by user_lag_frames
@@ -39,10 +42,11 @@ struct TurnInput {
     std::span<const std::uint8_t> user_motion_present;  // F flags, 0: that frame is absent; empty: all are present
     std::span<const float> noise;  // (1+steps)*F*C, x_T first; empty: Philox noise from seed and turn
     std::uint64_t seed = 0;
-    std::int64_t turn = -1;  // index of the turn in its session, for the noise counter; -1: the slot's own count
-    float temperature = 1;   // scales the step noise (ancestral) or x_T (dpm2m)
-    float guidance = 1;      // 1: no guidance
-    int steps = 0;           // 0: the engine's default
+    std::int64_t turn = -1;        // index of the turn in its session, for the noise counter; -1: the slot's own count
+    float temperature = 1;         // scales the step noise (ancestral) or x_T (dpm2m)
+    float guidance = 1;            // 1: no guidance
+    std::span<const float> style;  // S in [-1, 1], of models with styles; empty: zeros, the average person
+    int steps = 0;                 // 0: the engine's default
 };
 
 struct TurnOutput {

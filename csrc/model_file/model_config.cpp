@@ -1,6 +1,7 @@
 // Names, derived sizes and checks of the model configuration.
 #include "model_file/model_config.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -62,6 +63,21 @@ void check_sizes(const ModelConfig& c) {
     }
     if (!(c.lip_noise >= 0 && c.lip_noise <= 1)) {
         refuse("lip_noise is " + std::to_string(c.lip_noise) + "; expected 0 to 1");
+    }
+}
+
+void check_styles(std::span<const std::string> styles) {
+    check_range("number of styles", std::ssize(styles), 0, 64);
+    for (std::size_t i = 0; i < styles.size(); ++i) {
+        const std::string& name = styles[i];
+        const bool spelt = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+        if (name.empty() || name.size() > 32 || !spelt) {
+            refuse("style " + quote(name) + "; expected a name of 1 to 32 letters a to z, digits and _");
+        }
+        if (std::find(styles.begin(), styles.begin() + static_cast<std::ptrdiff_t>(i), name) !=
+            styles.begin() + static_cast<std::ptrdiff_t>(i)) {
+            refuse("style " + quote(name) + " appears twice");
+        }
     }
 }
 
@@ -190,6 +206,7 @@ void check_config(const ModelConfig& config) {
     check_sizes(config);
     check_speech_encoder(config);
     check_layout(config);
+    check_styles(config.styles);
     check_combinations(config);
 }
 

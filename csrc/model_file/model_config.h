@@ -69,6 +69,7 @@ struct ModelConfig {
     double noise_coherence = 0;  // r in [0, 1)
     double lip_noise = 1;        // in [0, 1], scale of the noise where the residual gain is 0
     Eyes eyes = Eyes::kLayer;
+    std::vector<std::string> styles;  // names of the axes of a person's style, each in [-1, 1], 0 the average person
 
     // Not fields of the Python class: they stand in the file beside them.
     int n_channels = 0;             // C
@@ -76,6 +77,7 @@ struct ModelConfig {
     std::vector<int> layout_frame;  // frame of each token, -1 for a marker (T)
 
     int tokens_per_turn() const { return static_cast<int>(layout_kind.size()); }  // T
+    int n_styles() const { return static_cast<int>(styles.size()); }              // S
     int turn_samples() const;                                                     // F * 640
     int context_samples() const;  // samples before a frame that its log-mel token still sees
     int row_width() const;        // values that the head denoises together

@@ -87,6 +87,7 @@ ModelConfig read_config(const Fields& fields) {
     c.noise_coherence = fields.number("noise_coherence");
     c.lip_noise = fields.number("lip_noise");
     c.eyes = eyes_from_name(fields.text("eyes"));
+    if (fields.has("styles")) c.styles = fields.texts("styles");  // writers leave empty arrays out
     c.layout_kind = fields.integers("layout_kind");
     c.layout_frame = fields.integers("layout_frame");
     return c;
@@ -122,10 +123,23 @@ std::string shape_text(std::span<const std::int64_t> shape) {
     return text + ")";
 }
 
+std::optional<Wav2Vec2Config> carried_wav2vec2(const gguf::File& file, const ModelConfig& config) {
+    if (config.speech_encoder != SpeechEncoder::kWav2vec2 || !carries_wav2vec2(file)) return std::nullopt;
+    Wav2Vec2Config found = read_wav2vec2(file);
+    if (found.width != config.speech_width) {
+        file.fail("wav2vec2 is " + std::to_string(found.width) + " wide; speech_width is " +
+                  std::to_string(config.speech_width));
+    }
+    if (found.n_features(config.turn_samples()) < 1) {
+        file.fail("wav2vec2 sees nothing in the " + std::to_string(config.turn_samples()) + " samples of a turn");
+    }
+    return found;
+}
+
 }  // namespace
 
-ModelFile::ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping)
-    : mapping_(std::move(mapping)), gguf_(std::move(gguf)) {
+ModelFile::ModelFile(gguf::File gguf, std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> mapping)
+    : mapping_(std::move(mapping)), bytes_(bytes), gguf_(std::move(gguf)) {
     check_architecture(gguf_);
     const Fields fields(gguf_);
     info_.name = gguf_.text("general.name");
@@ -140,6 +154,7 @@ ModelFile::ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping)
         if (error.status() != Status::kInvalidArgument) throw;
         gguf_.fail(error.what());
     }
+    wav2vec2_ = carried_wav2vec2(gguf_, config_);
     info_.turn_frames = config_.turn_frames;
     info_.user_lag_frames = config_.user_lag_frames;
     info_.agent_lookahead_frames = config_.agent_lookahead_frames;
@@ -147,6 +162,8 @@ ModelFile::ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping)
     info_.steps = config_.steps;
     info_.noise_coherence = static_cast<float>(config_.noise_coherence);
     info_.eye_layer = config_.eyes == Eyes::kLayer;
+    info_.styles = config_.styles;
+    info_.normalised_audio = config_.speech_encoder == SpeechEncoder::kWav2vec2;
     if (gguf_.has("general.license")) license_ = gguf_.text("general.license");  // writers leave empty texts out
     if (fields.has("data_note")) data_note_ = fields.text("data_note");
 }
@@ -154,11 +171,12 @@ ModelFile::ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping)
 ModelFile ModelFile::open(const std::filesystem::path& path) {
     auto mapping = std::make_shared<const MappedFile>(path);
     gguf::File file = gguf::File::parse(mapping->bytes(), "model file " + quote_path(path));
-    return {std::move(file), std::move(mapping)};
+    const std::span<const std::byte> bytes = mapping->bytes();
+    return {std::move(file), bytes, std::move(mapping)};
 }
 
 ModelFile ModelFile::parse(std::span<const std::byte> bytes, std::string source) {
-    return {gguf::File::parse(bytes, std::move(source)), nullptr};
+    return {gguf::File::parse(bytes, std::move(source)), bytes, nullptr};
 }
 
 const gguf::Tensor& ModelFile::tensor(std::string_view name, std::span<const std::int64_t> shape) const {

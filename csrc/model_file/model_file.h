@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "engines/engine.h"
 #include "model_file/gguf.h"
 #include "model_file/model_config.h"
+#include "model_file/wav2vec2_config.h"
 #include "platform/mapped_file.h"
 
 namespace visavis {
@@ -26,9 +28,12 @@ class ModelFile {
 
     const ModelInfo& info() const { return info_; }
     const ModelConfig& config() const { return config_; }
+    // The speech encoder that the file carries; none: the log-mel encoder, or a wav2vec2 that lies elsewhere.
+    const std::optional<Wav2Vec2Config>& wav2vec2() const { return wav2vec2_; }
     const std::string& license() const { return license_; }
     const std::string& data_note() const { return data_note_; }
     const gguf::File& gguf() const { return gguf_; }
+    std::span<const std::byte> bytes() const { return bytes_; }  // of the whole file
 
     bool has_tensor(std::string_view name) const { return gguf_.find_tensor(name) != nullptr; }
     // The tensor of that name and torch shape; an error names the tensor, the shape found and the shape expected.
@@ -39,11 +44,13 @@ class ModelFile {
     std::vector<float> floats(std::string_view name, std::initializer_list<std::int64_t> shape) const;
 
   private:
-    ModelFile(gguf::File gguf, std::shared_ptr<const MappedFile> mapping);
+    ModelFile(gguf::File gguf, std::span<const std::byte> bytes, std::shared_ptr<const MappedFile> mapping);
 
     std::shared_ptr<const MappedFile> mapping_;
+    std::span<const std::byte> bytes_;
     gguf::File gguf_;
     ModelConfig config_;
+    std::optional<Wav2Vec2Config> wav2vec2_;
     ModelInfo info_;
     std::string license_;
     std::string data_note_;

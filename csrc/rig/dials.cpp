@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::array<const char*, 3> kGroupNames = {"mouth", "face", "head"};  // as ChannelGroup
 constexpr std::array<const char*, 4> kChannelDials = {"gain", "offset", "min", "max"};
+constexpr std::string_view kStylePrefix = "style.";
 constexpr double kUnbounded = 1e6;  // what stands for the ends of FLAME's expression coefficients
 
 std::string number(double value) {
@@ -31,9 +32,11 @@ std::string joined(const Names& names) {
 
 }  // namespace
 
-Dials::Dials(std::span<const std::string> channels, std::span<const std::string> units, bool eye_layer)
+Dials::Dials(std::span<const std::string> channels, std::span<const std::string> units, bool eye_layer,
+             std::span<const std::string> styles)
     : channels_(channels.begin(), channels.end()) {
     std::ranges::fill(emotions_, kNone);
+    add_styles(styles);
     add_general(channels, eye_layer);
     first_channel_ = dials_.size();
     const auto ranges = channel_ranges(channels, units);
@@ -44,6 +47,12 @@ std::size_t Dials::add(std::string name, double low, double high, double standar
     dials_.push_back({std::move(name), low, high, standard, std::move(meaning)});
     values_.push_back(standard);
     return dials_.size() - 1;
+}
+
+void Dials::add_styles(std::span<const std::string> styles) {
+    n_styles_ = styles.size();
+    for (const auto& name : styles)
+        add(std::string(kStylePrefix) + name, -1, 1, 0, "of the person: -1 the least, 1 the most; 0: the average");
 }
 
 void Dials::add_general(std::span<const std::string> channels, bool eye_layer) {
@@ -115,6 +124,15 @@ std::size_t Dials::find(std::string_view name) const {
 }
 
 void Dials::fail_unknown(std::string_view name) const {
+    if (name.starts_with(kStylePrefix)) {
+        std::string known;
+        for (std::size_t i = 0; i < n_styles_; ++i) known += (i == 0 ? "" : ", ") + dials_[i].name;
+        throw Error(Status::kInvalidArgument,
+                    "dial " + quote(name) +
+                        (n_styles_ == 0 ? ": the model has no styles; use one that was trained "
+                                          "with them, or leave the style out"
+                                        : " is unknown; the model's styles: " + known));
+    }
     const std::size_t dot = name.rfind('.');
     const std::string_view part = dot == std::string_view::npos ? name : name.substr(dot + 1);
     if (dot != std::string_view::npos && std::ranges::find(kChannelDials, part) != kChannelDials.end())

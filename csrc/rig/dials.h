@@ -22,7 +22,9 @@ struct Dial {
 // The dials that a model's channels allow.  General dials come first, then gain, offset, min and max of each channel.
 class Dials {
   public:
-    Dials(std::span<const std::string> channels, std::span<const std::string> units, bool eye_layer);
+    // `styles`: names of the model's style axes.  Their dials are for who makes the motion.
+    Dials(std::span<const std::string> channels, std::span<const std::string> units, bool eye_layer,
+          std::span<const std::string> styles);
 
     std::span<const Dial> list() const { return dials_; }
     // Throw Error(kInvalidArgument): an unknown name (the valid ones are named), NaN, a value out of range, a channel's
@@ -37,6 +39,7 @@ class Dials {
     float blinks() const { return at(blinks_); }
     float gaze() const { return at(gaze_); }
     float eye_layer() const { return at(eye_layer_); }
+    float style(std::size_t axis) const { return at(axis); }  // these dials are the first
     float gain(std::size_t channel) const { return at(first_channel_ + 4 * channel); }
     float offset(std::size_t channel) const { return at(first_channel_ + 4 * channel + 1); }
     float min(std::size_t channel) const { return at(first_channel_ + 4 * channel + 2); }
@@ -46,6 +49,7 @@ class Dials {
     static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
     std::size_t add(std::string name, double low, double high, double standard, std::string meaning);
     void add_general(std::span<const std::string> channels, bool eye_layer);
+    void add_styles(std::span<const std::string> styles);
     void add_channel(const std::string& channel, const std::string& unit, ChannelRange range);
     std::size_t find(std::string_view name) const;
     [[noreturn]] void fail_unknown(std::string_view name) const;
@@ -58,7 +62,7 @@ class Dials {
     std::size_t smoothing_[3] = {kNone, kNone, kNone};
     std::size_t emotions_[kEmotionNames.size()];
     std::size_t blinks_ = kNone, gaze_ = kNone, eye_layer_ = kNone;
-    std::size_t first_channel_ = 0;
+    std::size_t n_styles_ = 0, first_channel_ = 0;
 };
 
 }  // namespace visavis

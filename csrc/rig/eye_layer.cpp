@@ -15,6 +15,7 @@ constexpr double kVergence = 0.75;      // inward turn of each eye at the partne
 constexpr double kVergenceAway = 0.35;  // own choice
 constexpr double kLidFollow = 0.35;     // closure of the lid at a full look down (own choice)
 constexpr double kBlinkShift = 5;       // degrees of gaze shift that attract a blink (own choice)
+constexpr double kPartner = 0.4;        // spells at the partner, log: as of people in corpus version 2
 constexpr double kDegrees = 180 / std::numbers::pi;
 
 float weight(double degrees, double full) { return static_cast<float>(std::clamp(degrees / full, 0.0, 1.0)); }
@@ -25,7 +26,8 @@ EyeFrame EyeLayer::process(const EyeInput& input) {
     const double gain = static_cast<double>(input.gaze);
     const double head_yaw = static_cast<double>(input.head_yaw) * kDegrees;
     const double head_pitch = static_cast<double>(input.head_pitch) * kDegrees;
-    const Direction world = gaze_.direction(input.frame, input.speaking, head_yaw);
+    const double partner = std::exp(kPartner * static_cast<double>(input.partner));
+    const Direction world = gaze_.direction(input.frame, input.speaking, head_yaw, partner);
     if (gaze_.shift() * gain >= kBlinkShift) blinks_.attract();
     const double yaw = std::clamp(gain * world.yaw - kCounterRotation * head_yaw, -kMostYaw, kMostYaw);
     const double pitch = std::clamp(gain * world.pitch - kCounterRotation * head_pitch, -kMostUp, kMostDown);

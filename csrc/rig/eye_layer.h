@@ -23,6 +23,7 @@ struct EyeInput {
     float head_pitch = 0;  // positive: chin down
     float blink_rate = 1;  // scales blinks a minute
     float gaze = 1;        // scales how far the gaze moves
+    float partner = 0;     // -1 to 1: how long it rests at the partner, 0 as most people's
 };
 
 class EyeLayer {

@@ -42,8 +42,9 @@ Gaze::Gaze(std::uint64_t seed)
       micro_saccades_(seed, Stream::kMicroSaccades),
       utterances_(seed, Stream::kUtterances) {}
 
-Direction Gaze::direction(std::int64_t frame, bool speaking, double head_yaw) {
+Direction Gaze::direction(std::int64_t frame, bool speaking, double head_yaw, double partner) {
     head_yaw_ = head_yaw;
+    partner_ = partner;
     const auto now = static_cast<double>(frame);
     shift_ = 0;
     if (!started_) {
@@ -86,7 +87,7 @@ void Gaze::begin_spell(double now, bool away, bool speaking) {
     const auto u = spells_.uniform(n_spells_, 0), v = spells_.uniform(n_spells_, 1);
     ++n_spells_;
     away_ = away;
-    const double mean = (away ? kAwayS : kAtS)[speaking ? 1 : 0];
+    const double mean = away ? kAwayS[speaking] : kAtS[speaking] * partner_;
     const double length = -std::log(u[0] * u[1] * u[2]) * mean / 3;  // gamma of shape 3
     spell_end_ = now + kFrames * std::clamp(length, kSpellS[0], kSpellS[1]);
     const double to_left = std::clamp(0.5 + head_yaw_ / kSideYaw, kOtherSide, 1 - kOtherSide);

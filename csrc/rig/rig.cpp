@@ -23,7 +23,7 @@ float limit(float value, float low, float high, float drive) {
 }  // namespace
 
 Rig::Rig(std::span<const std::string> channels, std::span<const std::string> units, const RigConfig& config)
-    : dials_(channels, units, config.eye_layer),
+    : dials_(channels, units, config.eye_layer, config.styles),
       emotion_table_(channels.size() * kEmotionNames.size() * 2),
       eye_layer_(config.seed) {
     const auto ranges = channel_ranges(channels, units);
@@ -47,6 +47,8 @@ Rig::Rig(std::span<const std::string> channels, std::span<const std::string> uni
         if (channels[c] == "headPitch") pitch_ = static_cast<int>(c);
         channels_.push_back(channel);
     }
+    if (const auto found = std::ranges::find(config.styles, "gaze"); found != config.styles.end())
+        gaze_style_ = static_cast<int>(found - config.styles.begin());
     for (Glide* glide : {&smoothing_[0], &smoothing_[1], &smoothing_[2], &gaze_, &layer_, &blinks_})
         *glide = Glide(0, kShareStep);
 }
@@ -110,8 +112,9 @@ int Rig::process(std::span<const float> motion, bool speaking, std::int64_t fram
             channel.group == ChannelGroup::kEyes ? 0 : smoothing_[static_cast<std::size_t>(channel.group)].value();
         values[c] = finish(channel, channel.filter.filter(channel.last_motion, strength));
     }
-    const EyeFrame eyes = eye_layer_.process(
-        {frame, speaking, value_of(yaw_, values), value_of(pitch_, values), blinks_.value(), gaze_.value()});
+    const EyeFrame eyes =
+        eye_layer_.process({frame, speaking, value_of(yaw_, values), value_of(pitch_, values), blinks_.value(),
+                            gaze_.value(), gaze_style_ < 0 ? 0 : style(static_cast<std::size_t>(gaze_style_))});
     for (std::size_t c = 0; c < channels_.size(); ++c)
         if (channels_[c].eye >= 0) values[c] = finish(channels_[c], eye_value(channels_[c], eyes));
     started_ = true;

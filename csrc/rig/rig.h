@@ -22,6 +22,8 @@ namespace visavis {
 struct RigConfig {
     std::uint64_t seed = 0;  // of the eye layer
     bool eye_layer = false;  // the dial eyes.layer at the start
+    // Of the model: dials style.NAME, kept for its session.  `gaze` moves the eye layer, too.
+    std::span<const std::string> styles = {};
 };
 
 class Rig {
@@ -31,6 +33,7 @@ class Rig {
     std::size_t n_channels() const { return channels_.size(); }
     std::span<const Dial> dials() const { return dials_.list(); }
     double dial(std::string_view name) const { return dials_.get(name); }
+    float style(std::size_t axis) const { return dials_.style(axis); }
     void set_dial(std::string_view name, double value);  // throws Error(kInvalidArgument); acts from the next frame on
 
     // Writes the frame for `motion` (C) to `values` (C).  A value that is not finite counts as the last finite one.
@@ -64,6 +67,7 @@ class Rig {
     std::vector<float> emotion_table_;  // (C, emotions, 2): listening, speaking
     EyeLayer eye_layer_;
     int yaw_ = kNoChannel, pitch_ = kNoChannel;
+    int gaze_style_ = -1;  // its place among the styles
     Glide smoothing_[3], gaze_, layer_, blinks_;
     bool started_ = false;
 };

@@ -52,7 +52,7 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
       user_("user audio", true),
       agent_("agent audio", config.agent_audio == AgentAudio::kLive),
       user_motion_(info_.n_channels()),
-      rig_(info_.channels, info_.units, {config.seed, info_.eye_layer}),
+      rig_(info_.channels, info_.units, {config.seed, info_.eye_layer, info_.styles}),
       queue_(info_.n_channels(), std::max(kQueueFrames, 2 * turn_frames_)),
       ease_(size(info_.n_channels())),
       pacer_(config.late, steps_of(config, info_), info_.least_steps) {
@@ -62,9 +62,14 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
     check_range("lead", static_cast<double>(config.lead_ns) * 1e-9, 0, 10);
     user_samples_.resize(size(turn_frames_ * kSamplesPerFrame));
     agent_samples_.resize(size((turn_frames_ + lookahead_frames_) * kSamplesPerFrame));
+    if (info_.normalised_audio) {
+        user_heard_.resize(user_samples_.size());
+        agent_heard_.resize(agent_samples_.size());
+    }
     user_values_.resize(size(turn_frames_ * info_.n_channels()));
     user_present_.resize(size(turn_frames_));
     motion_.resize(user_values_.size());
+    style_.resize(info_.styles.size());
     no_motion_.resize(size(info_.n_channels()));
     unseen_.resize(no_motion_.size());
     moves_.resize(no_motion_.size());
@@ -118,7 +123,12 @@ std::int64_t Session::push_user_motion(std::span<const float> values, Time time_
     return user_motion_.push(values, time_ns);
 }
 
-void Session::advance(std::int64_t now_ns) {
+void Session::advance_for(std::int64_t now_ns, std::int64_t work_ns) {
+    tell(now_ns);
+    make_turns(work_ns);
+}
+
+void Session::tell(std::int64_t now_ns) {
     checked_time("advance: now", now_ns);
     if (clock_ && now_ns < now_ns_)
         throw Error(Status::kInvalidArgument, "advance: now is " + std::to_string(now_ns) + " ns, before the last " +
@@ -131,7 +141,6 @@ void Session::advance(std::int64_t now_ns) {
     while (replace_frame()) {
     }
     if (live()) skip_turns();
-    make_turns();
 }
 
 std::int64_t Session::cancel(std::int64_t from_ns) {

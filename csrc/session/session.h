@@ -21,6 +21,7 @@
 #include "session/pacer.h"
 #include "session/tap.h"
 #include "session/turn_report.h"
+#include "session/voice_level.h"
 
 namespace visavis {
 
@@ -61,6 +62,14 @@ struct SessionStats {
     MotionStats user_motion;
 };
 
+// A turn that the engine is to make.  What it points at stays as it is until the session's next call.
+struct OpenTurn {
+    TurnInput input;
+    TurnOutput output;
+    TurnReport report;
+    std::int64_t started_ns = 0;
+};
+
 class Session {
   public:
     Session(std::shared_ptr<Engine> engine, const SessionConfig& config);
@@ -72,13 +81,21 @@ class Session {
     std::int64_t push_user_audio(std::span<const float> samples, int rate, Time time_ns = {});
     std::int64_t push_agent_audio(std::span<const float> samples, int rate, Time time_ns = {});
     std::int64_t push_user_motion(std::span<const float> values, Time time_ns = {});  // (n, C)
-    // The session clock stands at now_ns: makes the turns that are due, but returns after 10 ms of work so that the
-    // frames can be polled.  Puts the session into the clock drive.
-    void advance(std::int64_t now_ns);
-    std::int64_t cancel(std::int64_t from_ns);  // barge-in; returns how many frames were withdrawn
-    void cancel_user(std::int64_t from_ns);     // forgets the user's voice queued from then on
-    void set_temperature(float temperature);    // from the next turn on
-    // Dials of the rig (docs/rig.md): what is set acts from the next turn on, without a jump.
+    // The session clock stands at now_ns: makes the turns that are due, but begins none after 10 ms of work, so that
+    // the frames can be polled.  Puts the session into the clock drive.
+    void advance(std::int64_t now_ns) { advance_for(now_ns, 10'000'000); }
+    void advance_for(std::int64_t now_ns, std::int64_t work_ns);  // 0: one turn at most
+    // The same without a turn: what was withdrawn is replaced, what is over two turns behind skipped.
+    void tell(std::int64_t now_ns);
+    // advance_for(now_ns, 0) in parts, so that turns of several sessions can be one step of their engine: begin_turn,
+    // the engine's step over what it returned, end_turn (unless the step failed).  Null: no turn is to be made now.
+    OpenTurn* begin_turn(std::int64_t now_ns);
+    void end_turn();
+    std::int64_t next_due_ns() const { return due(turn_); }  // of the next turn, session clock
+    std::int64_t cancel(std::int64_t from_ns);               // barge-in; returns how many frames were withdrawn
+    void cancel_user(std::int64_t from_ns);                  // forgets the user's voice queued from then on
+    void set_temperature(float temperature);                 // from the next turn on
+    // Dials of the rig (docs/rig.md) and of the model's styles: what is set acts from the next turn on, without a jump.
     std::span<const Dial> dials() const { return rig_.dials(); }
     double dial(std::string_view name) const { return rig_.dial(name); }
     void set_dial(std::string_view name, double value) { rig_.set_dial(name, value); }
@@ -113,16 +130,19 @@ class Session {
     bool covered() const;
     bool turn_ready() const;
 
-    void make_turns();
+    void make_turns(std::int64_t work_ns);
+    bool turn_wanted();
     void skip_turns();
     void tap_skipped(std::int64_t next);
     bool replace_frame();
     bool show_idle();
     void idle_turn();
     void generate_turn();
+    void open_turn();
     int choose_steps(std::int64_t begin_ns);
     void fill_agent(TurnInput& input);
     void fill_user(TurnInput& input);
+    TurnInput as_heard(TurnInput input) const;
     void count_missing();
     int publish_turn(std::int64_t at_ns);
     bool publish_frame(std::int64_t frame, std::span<const float> motion, bool is_loud, std::int64_t at_ns);
@@ -151,14 +171,18 @@ class Session {
     bool idle_ = false, idle_shown_ = false;  // frames are idle; the last advance did nothing but show such
     bool resume_ = false;                     // the next turn goes on from frames that replaced withdrawn ones
     std::int64_t now_ns_ = 0, n_frames_ = 0;
+    OpenTurn open_turn_;
     std::int64_t told_at_ns_ = 0;  // what config.clock showed when now_ns was told
     int hang_ = 0;                 // frames for which the agent still counts as speaking
     SessionStats stats_;
-    std::shared_ptr<SessionTap> tap_;                                         // null: nobody records
-    std::vector<float> user_samples_, agent_samples_, user_values_, motion_;  // of the turn at hand
-    std::vector<float> no_motion_, unseen_;                                   // (C) zeros; of a frame that is dropped
-    std::vector<std::uint8_t> user_present_;                                  // (F)
-    std::vector<std::uint8_t> moves_;                                         // (C) what is eased
+    std::shared_ptr<SessionTap> tap_;                                           // null: nobody records
+    std::vector<float> user_samples_, agent_samples_, user_values_, motion_;    // of the turn at hand
+    VoiceLevel user_level_, agent_level_, next_user_level_, next_agent_level_;  // before and after the turn at hand
+    std::vector<float> user_heard_, agent_heard_;  // its voices as the engine gets them, for models that want them so
+    std::vector<float> style_;                     // (S) of the turn at hand
+    std::vector<float> no_motion_, unseen_;        // (C) zeros; of a frame that is dropped
+    std::vector<std::uint8_t> user_present_;       // (F)
+    std::vector<std::uint8_t> moves_;              // (C) what is eased
 };
 
 }  // namespace visavis

@@ -12,7 +12,6 @@ namespace {
 constexpr float kSpeakingLevel = 0.0056234133F;  // -45 dBFS
 constexpr int kHangFrames = 5;                   // 200 ms
 constexpr std::int64_t kMostTurnsBehind = 2;
-constexpr std::int64_t kLongestWorkNs = 10'000'000;  // of one advance, before the last turn of it begins
 
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
@@ -81,13 +80,24 @@ bool Session::replace_frame() {
 
 // The turns that are due, until they took so long that the caller should get what there is.  With the policy `idle` it
 // gets idle frames before the engine, which may take long, goes on with what is late.
-void Session::make_turns() {
+void Session::make_turns(std::int64_t work_ns) {
     do {
-        const bool shown = live() && config_.late == LatePolicy::kIdle && show_idle();
-        idle_shown_ = shown && !idle_shown_;
-        if (idle_shown_ || !turn_ready()) return;
+        if (!turn_wanted()) return;
         generate_turn();
-    } while (!live() || clock_ns() - now_ns_ < kLongestWorkNs);
+    } while (!live() || clock_ns() - now_ns_ < work_ns);
+}
+
+bool Session::turn_wanted() {
+    const bool shown = live() && config_.late == LatePolicy::kIdle && show_idle();
+    idle_shown_ = shown && !idle_shown_;
+    return !idle_shown_ && turn_ready();
+}
+
+OpenTurn* Session::begin_turn(std::int64_t now_ns) {
+    tell(now_ns);
+    if (!turn_wanted()) return nullptr;
+    open_turn();
+    return &open_turn_;
 }
 
 // Gives out idle frames until the engine will be done with the next turn, if it cannot do that turn in time or is
@@ -113,32 +123,49 @@ void Session::idle_turn() {
 }
 
 void Session::generate_turn() {
-    TurnReport report;
+    open_turn();
+    engine_->step({&open_turn_.input, 1}, {&open_turn_.output, 1});  // throws: the turn stays to be generated
+    end_turn();
+}
+
+void Session::open_turn() {
+    open_turn_ = {};
+    TurnReport& report = open_turn_.report;
     report.turn = turn_;
     report.skipped_turns = skipped_;
     report.due_ns = due(turn_);
     report.begin_ns = live() ? clock_ns() : report.due_ns;
-    TurnInput input;
+    TurnInput& input = open_turn_.input;
     input.slot = slot_;
     input.seed = config_.seed;
     input.turn = turn_;
     input.temperature = config_.temperature;
     input.guidance = config_.guidance;
+    for (std::size_t i = 0; i < style_.size(); ++i) style_[i] = rig_.style(i);
+    input.style = style_;
     input.steps = choose_steps(report.begin_ns);
+    next_agent_level_ = agent_level_;  // a turn that fails is made again: it must not count twice
+    next_user_level_ = user_level_;
     fill_agent(input);
     fill_user(input);
-    TurnOutput output;
-    output.motion = motion_;
-    const std::int64_t started_ns = config_.clock();
-    engine_->step({&input, 1}, {&output, 1});  // throws: the turn stays to be generated
-    const std::int64_t cost_ns = std::max<std::int64_t>(config_.clock() - started_ns, 0);
+    open_turn_.output.motion = motion_;
+    open_turn_.started_ns = config_.clock();
+}
+
+void Session::end_turn() {
+    const TurnInput& input = open_turn_.input;
+    const TurnOutput& output = open_turn_.output;
+    TurnReport& report = open_turn_.report;
+    const std::int64_t cost_ns = std::max<std::int64_t>(config_.clock() - open_turn_.started_ns, 0);
     pacer_.measured(cost_ns);
     report.end_ns = report.begin_ns + cost_ns;
     report.speech_ns = output.speech_ns;
     report.backbone_ns = output.backbone_ns;
     report.denoise_ns = output.denoise_ns;
     report.steps = output.steps;
-    if (tap_) tap_->turn(input, output, turn_ * turn_frames_ - lag_frames_);
+    if (tap_) tap_->turn(as_heard(input), output, turn_ * turn_frames_ - lag_frames_);
+    agent_level_ = next_agent_level_;
+    user_level_ = next_user_level_;
     if (live()) count_missing();
     if (turn_ * turn_frames_ < next_frame_) {
         report.action = LateAction::kIdle;
@@ -154,6 +181,13 @@ void Session::generate_turn() {
     use_input();
 }
 
+// The turn with the voices as they are, not normalised.
+TurnInput Session::as_heard(TurnInput input) const {
+    if (!input.agent_audio.empty()) input.agent_audio = agent_samples_;
+    if (!input.user_audio.empty()) input.user_audio = user_samples_;
+    return input;
+}
+
 // What the engine is asked for; 0: its own number.
 int Session::choose_steps(std::int64_t begin_ns) {
     if (config_.late != LatePolicy::kFewerSteps || !live()) return config_.steps;
@@ -166,7 +200,11 @@ void Session::fill_agent(TurnInput& input) {
     agent_.settle(from + std::ssize(agent_samples_));
     agent_.read(from, agent_samples_);
     const bool absent = !expects_agent() || (ended_ && !agent_.started());
-    if (!absent) input.agent_audio = agent_samples_;
+    if (absent) return;
+    input.agent_audio = agent_samples_;
+    if (!info_.normalised_audio) return;
+    next_agent_level_.normalise(agent_samples_, agent_heard_);
+    input.agent_audio = agent_heard_;
 }
 
 void Session::fill_user(TurnInput& input) {
@@ -176,6 +214,10 @@ void Session::fill_user(TurnInput& input) {
     const bool any = user_.read(from, user_samples_) > 0;
     const bool absent = !expects_user() || (ended_ && !user_.started()) || (live() && end > 0 && !any);
     if (!absent) input.user_audio = user_samples_;
+    if (!absent && info_.normalised_audio) {
+        next_user_level_.normalise(user_samples_, user_heard_);
+        input.user_audio = user_heard_;
+    }
     if (user_motion_.read(turn_ * turn_frames_ - lag_frames_, user_values_, user_present_)) {
         input.user_motion = user_values_;
         input.user_motion_present = user_present_;

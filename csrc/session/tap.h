@@ -28,6 +28,7 @@ struct TappedTurn {
     std::vector<float> user_motion;               // (F, C), empty: absent
     std::vector<std::uint8_t> user_motion_there;  // (F)
     std::vector<float> motion;                    // (F, C), before the rig
+    std::vector<float> style;                     // (S)
 };
 
 struct TappedFrame {
@@ -51,7 +52,8 @@ class SessionTap {
                           copy(input.user_audio),
                           copy(input.user_motion),
                           copy(input.user_motion_present),
-                          std::vector(output.motion.begin(), output.motion.end())});
+                          std::vector(output.motion.begin(), output.motion.end()),
+                          copy(input.style)});
     }
     void report(const TurnReport& report) { turns_.back().report = report; }  // of the last turn
     void frame(const TappedFrame& frame) { frames_.push_back(frame); }

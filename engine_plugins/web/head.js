@@ -52,7 +52,13 @@ export class Head {
   get delayMs() { return this.#delayMs; }
   get closed() { return this.#closed; }
 
-  #frames; #expected; #closed; #shown; #newest; #values; #delayMs; #neededMs; #sampledMs; #playedMs;
+  // The session time that the last face shows: what was asked for, or as far as frames have come.
+  get pictureMs() {
+    if (this.#shown === null) return null;
+    return this.#frames.length ? this.#askedMs : Math.min(this.#askedMs, this.#shown.ms + FRAME_MS);
+  }
+
+  #frames; #expected; #closed; #shown; #newest; #values; #delayMs; #neededMs; #sampledMs; #playedMs; #askedMs;
   #offset; #localToServer; #serverAtSession; #needs; #batch;
 
   #begin(epoch) {
@@ -64,7 +70,7 @@ export class Head {
     this.#newest = null; // index of the newest frame
     this.#values = null;
     this.#delayMs = this.#neededMs = 0;
-    this.#sampledMs = this.#playedMs = -Infinity;
+    this.#sampledMs = this.#playedMs = this.#askedMs = -Infinity;
     this.#offset = new RecentMost(); // of publish - arrival: the quickest way
     this.#localToServer = null;
     this.#serverAtSession = null; // server's clock at session time 0
@@ -177,6 +183,7 @@ export class Head {
 
   // The face at a session time, for scenes whose clock is the agent's voice.
   sampleAt(sessionMs) {
+    this.#askedMs = sessionMs;
     while (this.#frames.length && this.#frames[0].ms <= sessionMs) this.#shown = this.#frames.shift();
     const shown = this.#shown, next = this.#frames[0];
     if (shown === null) return null;

@@ -23,8 +23,9 @@ export function connect(url, options = {}) {
 }
 
 export class Stream extends EventTarget {
-  // Events: "open", "close", "head" (detail: a Head seen for the first time), "voice" (detail: {head, message} of VVA1),
-  // "cut" (detail: {head, fromMs}), "restart" (detail: a Head whose session began anew).
+  // Events: "open", "close", "head" (detail: a Head seen for the first time), "frame" (detail: {head, message, arrivedMs}
+  // of VVM1), "voice" (detail: {head, message} of VVA1), "user" (the same of VVU1: a recorded user), "cut" (detail: {head,
+  // fromMs}), "restart" (detail: a Head whose session began anew).
   // Options: WebSocket and now for tests; reconnect false.
   constructor(url, { WebSocket = globalThis.WebSocket, now = () => performance.now(), reconnect = true } = {}) {
     super();
@@ -101,7 +102,9 @@ export class Stream extends EventTarget {
         this.#tell("head", head);
       }
       if (head.counters.restarts > restarts) this.#tell("restart", head);
+      if (message.magic === "VVM1") this.#tell("frame", { head, message, arrivedMs });
       if (message.magic === "VVA1") this.#tell("voice", { head, message });
+      if (message.magic === "VVU1") this.#tell("user", { head, message });
       if (message.magic === "VVC1") this.#tell("cut", { head, fromMs: Number(message.presentationNs) / 1e6 });
     } catch (error) {
       if (!(error instanceof WireError)) throw error;

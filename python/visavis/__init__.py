@@ -1,7 +1,8 @@
 """Visavis: a face for game characters that talks and listens.
 
 Two live voices in, ARKit blendshapes and head motion out.  `load` opens a model, `Model.session` starts one
-character's conversation, `animate` turns whole files into motion.  Importing this package needs numpy alone.
+character's conversation, `Runtime` serves a crowd of them together, `animate` turns whole files into motion.
+Importing this package needs numpy alone.
 """
 
 from importlib import import_module
@@ -12,6 +13,7 @@ from visavis.errors import Error
 if TYPE_CHECKING:
     from visavis.engine import TurnInput, TurnOutput, load_engine
     from visavis.pairing import Pair, pair
+    from visavis.runtime import Runtime
     from visavis.session import Frame, FrameState, Model, Motion, Session, animate, load
     from visavis.turn_report import LateAction, TurnReport
 
@@ -25,6 +27,7 @@ _LAZY: dict[str, str] = {
     "Model": "visavis.session",
     "Motion": "visavis.session",
     "Pair": "visavis.pairing",
+    "Runtime": "visavis.runtime",
     "Session": "visavis.session",
     "TurnInput": "visavis.engine",
     "TurnOutput": "visavis.engine",
@@ -42,6 +45,7 @@ __all__ = [
     "Model",
     "Motion",
     "Pair",
+    "Runtime",
     "Session",
     "TurnInput",
     "TurnOutput",

@@ -25,5 +25,9 @@ class StateError(Error, RuntimeError):
     """A call came at a time when it makes no sense, such as a push after `end()`."""
 
 
+class FullError(Error, RuntimeError):
+    """No room for one more, or no memory: the text says how much there is, and what makes room."""
+
+
 class InternalError(Error, RuntimeError):
     """A promise inside the library was broken: please report it."""

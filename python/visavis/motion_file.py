@@ -104,9 +104,18 @@ def write_motion(path: str | Path, motion: MotionLike) -> None:
 def read_motion(path: str | Path) -> MotionData:
     """Read what `write_motion` writes, or a take of the Live Link Face app.  Raises FileError."""
     path = Path(path)
+    return _read(path, _read_csv if path.suffix.lower() == ".csv" else _read_npz)
+
+
+def read_live_link_csv(path: str | Path) -> MotionData:
+    """A CSV of the Live Link Face app, times from its first row, be there a face in it or not.  Raises FileError."""
+    return _read(Path(path), lambda file: _read_csv(file, from_first_row=True))
+
+
+def _read(path: Path, read: Callable[[Path], MotionData]) -> MotionData:
     check_readable(path, "motion", EXPECTED)
     try:
-        data = _read_csv(path) if path.suffix.lower() == ".csv" else _read_npz(path)
+        data = read(path)
     except FileError:
         raise
     except BadFile as error:
@@ -224,13 +233,14 @@ def write_live_link_csv(file: IO[bytes], motion: MotionLike, rate: Rate, start: 
     text.detach()
 
 
-def _read_csv(path: Path) -> MotionData:
+def _read_csv(path: Path, from_first_row: bool = False) -> MotionData:
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file)
         header = next(rows, [])
         if [name.strip().lower() for name in header[: len(CSV_HEADER)]] != [name.lower() for name in CSV_HEADER]:
             raise BadFile(f"header has {len(header)} columns, {', '.join(header[:3]) or 'none'}, ...")
-        frames = [(number, row) for number, row in enumerate(rows, 2) if len(row) > 2]  # without a face: no values
+        numbered = [(number, row) for number, row in enumerate(rows, 2) if row]
+    frames = [(number, row) for number, row in numbered if len(row) > 2]  # without a face: no values
     if not frames:
         raise BadFile("has no frames")
     for number, row in frames:
@@ -239,9 +249,10 @@ def _read_csv(path: Path) -> MotionData:
     values = np.array([row[2 : 2 + len(ARKIT55.channels)] for _, row in frames], np.float32)
     codes = [_parse_timecode(number, row[0]) for number, row in frames]
     fps = _rate_of([frame for _, frame in codes])
-    times_ns = np.array([round((seconds + frame / fps) * 1e9) for seconds, frame in codes], np.int64)
+    first = _parse_timecode(numbered[0][0], numbered[0][1][0]) if from_first_row else codes[0]
+    times_ns = np.array([round((seconds + frame / fps) * 1e9) for seconds, frame in [first, *codes]], np.int64)
     midnights = np.cumsum(np.diff(times_ns, prepend=times_ns[:1]) < 0)
-    return MotionData(values, ARKIT55.channels, float(fps), times_ns - times_ns[0] + midnights * DAY_NS)
+    return MotionData(values, ARKIT55.channels, float(fps), (times_ns - times_ns[0] + midnights * DAY_NS)[1:])
 
 
 def _rate_of(frames: list[float]) -> int:

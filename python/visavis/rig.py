@@ -7,7 +7,7 @@
 A session has its own rig; this one is for motion that is already there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from visavis.errors import InvalidArgument
 from visavis.motion_space import motion_space
+
+STYLE_DIAL = "style."  # a style's dial is called so and the style's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,24 @@ def dial_setting(name: Any, value: Any) -> tuple[str, float]:
         raise InvalidArgument(f"dial {name} is too large for a number; expected one in its range") from None
 
 
-def parse_dials(settings: Sequence[str]) -> dict[str, float]:
-    """Dials by name of texts such as "emotion.joy=0.4"."""
-    dials = {}
+def style_dials(style: Mapping[str, float]) -> dict[str, float]:
+    """A style, values by axis (docs/personas.md), as dials."""
+    return {f"{STYLE_DIAL}{name}": value for name, value in style.items()}
+
+
+def parse_dials(settings: Sequence[str], style: Sequence[str] = ()) -> dict[str, float]:
+    """Dials by name of texts such as "emotion.joy=0.4", and of a style's such as "expressiveness=0.5"."""
+    return _parsed("dial", settings, "emotion.joy=0.4") | style_dials(_parsed("style", style, "expressiveness=0.5"))
+
+
+def _parsed(what: str, settings: Sequence[str], example: str) -> dict[str, float]:
+    values = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         try:
-            dials[name.strip()] = float(value)
+            values[name.strip()] = float(value)
         except ValueError:
             equals = ""
         if not equals:
-            raise InvalidArgument(f"dial setting is {setting!r}; expected NAME=VALUE such as emotion.joy=0.4")
-    return dials
+            raise InvalidArgument(f"{what} setting is {setting!r}; expected NAME=VALUE such as {example}")
+    return values

@@ -18,7 +18,7 @@ at it; they may be used from several threads.
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from pathlib import Path
@@ -30,12 +30,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.engine import Engine, load_engine, model_path
+from visavis.engines.graphs import MANIFEST
 from visavis.errors import InvalidArgument, StateError
-from visavis.rig import Dial, as_dials, dial_setting
+from visavis.rig import STYLE_DIAL, Dial, as_dials, dial_setting, style_dials
 from visavis.turn_report import LateAction, TurnReport
 
 if TYPE_CHECKING:
+    from visavis.runtime import Runtime
     from visavis.takes.recorder import TakeRecorder
+    from visavis.trace import HeadTrace, Trace
 
 AgentAudio: TypeAlias = Literal["ahead", "live"]
 Voices: TypeAlias = Literal["both", "agent", "user"]
@@ -61,6 +64,14 @@ class Frame:
     time_ns: int  # when it is to be seen, on the session clock
     values: NDArray[np.float32]  # (C,) within the channels' ranges
     state: FrameState
+
+
+def frames_of(
+    index: NDArray[np.int64], time_ns: NDArray[np.int64], state: NDArray[np.uint16], values: NDArray[np.float32]
+) -> list[Frame]:
+    """Columns (n,) and values (n, C) as frames."""
+    rows = zip(index.tolist(), time_ns.tolist(), state.tolist(), values, strict=True)
+    return [Frame(i, t, row, FrameState(s)) for i, t, s, row in rows]
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,11 @@ class Model:
         return tuple(self.info.units)
 
     @property
+    def styles(self) -> tuple[str, ...]:
+        """The axes of a person's style that can be set; none for most models (docs/personas.md)."""
+        return tuple(self.info.styles)
+
+    @property
     def turn_frames(self) -> int:
         """F, the frames that are generated together."""
         return self.info.turn_frames
@@ -119,6 +135,7 @@ class Model:
         late: Late = "hold",
         clock: Callable[[], int] | None = None,
         take: str | Path | None = None,
+        style: Mapping[str, float] | None = None,
     ) -> "Session":
         """Start a conversation; the same seed and audio give the same motion.
 
@@ -130,6 +147,7 @@ class Model:
         steps until turns are in time, "idle" frames of the eye layer.  `clock`: monotonic nanoseconds by which the
         engine's work is measured (None: the system's).
         `take`: record everything into this file (.npz, docs/takes.md), which is there once the session is closed.
+        `style`: who the character is, -1 to 1 for some of the model's `styles` (docs/personas.md).
         """
         options: dict[str, Any] = {
             "seed": _whole("seed", seed, 0, 2**64 - 1),
@@ -142,7 +160,13 @@ class Model:
             "late": late,
             "clock": clock,
         }
-        return Session(self, options, take)
+        session = Session(self, options, take)
+        try:
+            session.set_style(style or {})
+        except BaseException:
+            session.close()
+            raise
+        return session
 
 
 class Session:
@@ -155,6 +179,9 @@ class Session:
         self.voices: Voices = options["voices"]
         self.recorder: TakeRecorder | None = None
         self._now_ns: int | None = None  # of the clock drive
+        self._runtime: Runtime | None = None  # that advances it
+        self._key = 0  # there
+        self.origin_ns = 0  # of its runtime's clock, when the session clock shows 0
         self._lock = model._lock
         with self._lock:
             self._native: Any = _core.Session(model.engine, **options)
@@ -195,8 +222,13 @@ class Session:
                 if recorder is not None:
                     recorder.stop()
             finally:
+                if self._runtime is not None and self._native is not None:
+                    self._runtime._leave(self._key)
                 self._native = None
         return None if recorder is None else recorder.finish
+
+    def _join(self, runtime: "Runtime", key: int, origin_ns: int) -> None:
+        self._runtime, self._key, self.origin_ns = runtime, key, origin_ns
 
     def push_user_audio(self, samples: ArrayLike, rate: int, time_ns: int | None = None) -> int:
         """Queue the other party's voice: mono floats, full scale +-1, 8 to 192 kHz.  Returns the start time it got.
@@ -228,7 +260,10 @@ class Session:
         """Tell the session what time it is, and generate what is due; the first call starts the clock drive.
 
         No turn begins after 10 ms of work, so that frames can be polled; the next call goes on.  Call it every 20 ms.
+        A session of a `Runtime` is advanced there: StateError.
         """
+        if self._runtime is not None:
+            raise StateError("this session is one of a Runtime: call Runtime.advance, which advances all of them")
         now = _time("now_ns", now_ns)
         with self._lock:
             self._now_ns = now
@@ -248,6 +283,8 @@ class Session:
         with self._lock:
             n_withdrawn = int(self._open().cancel(start))
             self._note_event("cancel", "", start)
+            if self._runtime is not None:
+                self._runtime._show(self._key)
         return n_withdrawn
 
     def cancel_user(self, from_ns: int) -> None:
@@ -286,6 +323,19 @@ class Session:
             for name, value in settings:
                 self._note_event("dial", name, value)
 
+    def set_style(self, style: Mapping[str, float]) -> None:
+        """Make the character another person from the next turn on, in the axes named: all of them, or none on an error.
+
+        Values are -1 to 1, 0 is the average person.  Raises InvalidArgument where the model has no such style.
+        """
+        self.set_dials(style_dials(style))
+
+    @property
+    def style(self) -> dict[str, float]:
+        """Who the character is, by the model's `styles`."""
+        with self._lock:
+            return {name: float(self._open().dial(STYLE_DIAL + name)) for name in self.model.styles}
+
     def dial(self, name: str) -> float:
         """What a dial is set to."""
         with self._lock:
@@ -303,11 +353,7 @@ class Session:
 
     def poll(self, max_frames: int | None = None) -> list[Frame]:
         """The frames that are ready, oldest first (at most `max_frames`)."""
-        index, time_ns, state, values = self._poll_arrays(max_frames)
-        return [
-            Frame(int(i), int(t), row, FrameState(int(s)))
-            for i, t, s, row in zip(index, time_ns, state, values, strict=True)
-        ]
+        return frames_of(*self._poll_arrays(max_frames))
 
     def poll_turns(self) -> list[TurnReport]:
         """Reports of the turns that were not reported yet, oldest first; the last 64 are kept."""
@@ -334,10 +380,23 @@ class Session:
     def _poll_arrays(self, max_frames: int | None) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
         most = 2**62 if max_frames is None else _whole("max_frames", max_frames, 0, 2**62)
         with self._lock:
+            if self._runtime is not None and self._native is not None:
+                self._runtime._raise_failure(self._key)
             if self.recorder is None:
                 arrays: tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]] = self._open().poll(most)
                 return arrays
             return self._poll_recorded(most, self.recorder)
+
+    def _poll_parts(self, trace: "HeadTrace | None") -> Iterator[tuple[NDArray[Any], ...]]:
+        """All that is ready, in parts that are no longer than the turns that reports are kept of."""
+        most = 32 * self.model.turn_frames
+        while True:
+            part = self._poll_arrays(None if trace is None else most)
+            yield part
+            if trace is not None:
+                trace.turns(self.poll_turns())
+            if trace is None or len(part[0]) < most:
+                return
 
     def _poll_recorded(
         self, most: int, recorder: "TakeRecorder"
@@ -361,7 +420,8 @@ class Session:
 
     def _note_event(self, kind: str, name: str, value: float) -> None:
         if self.recorder is not None:
-            self.recorder.event(kind, name, value, self._now_ns)
+            now_ns = self._now_ns if self._runtime is None else self._runtime.now_ns - self.origin_ns
+            self.recorder.event(kind, name, value, now_ns)
 
     def _open(self) -> Any:
         if self._native is None:
@@ -381,9 +441,12 @@ class Session:
 def load(path: str | Path | None = None, engine: str = "cpu", **engine_options: Any) -> Model:
     """Load a model file (None: the packaged default model) to hold conversations with.
 
-    `engine` is "cpu" or "torch"; the options are those of `load_engine`.
+    `engine` and the options are those of `load_engine`.
     """
-    return Model(load_engine(path, engine, **engine_options), model_path(path), engine_options)
+    executes = load_engine(path, engine, **engine_options)
+    engine_options.pop("graphs", None)
+    file = Path(path) / MANIFEST if path is not None and Path(path).is_dir() else model_path(path)
+    return Model(executes, file, engine_options)
 
 
 def animate(
@@ -398,6 +461,8 @@ def animate(
     progress: Callable[[float], object] | None = None,
     dials: Mapping[str, float] | None = None,
     take: str | Path | None = None,
+    trace: "Trace | None" = None,
+    style: Mapping[str, float] | None = None,
     **engine_options: Any,
 ) -> Motion:
     """The motion of the agent for a whole conversation.
@@ -405,7 +470,9 @@ def animate(
     `agent` and `user` are audio files or (samples, rate); either may be None.  The shorter one is padded with silence.
     `user_motion` is the user's face: a motion file, or frames (n, C) at 25 fps.  `model` is a loaded model or a file.
     `progress` is told the share that is done, 0 to 1.  `dials` are those of the rig (docs/rig.md), by name.
-    `take`: record the conversation into this file, too (docs/takes.md).
+    `style` is the character's, as of `Model.session`.
+    `take`: record the conversation into this file, too (docs/takes.md).  `trace`: gets what each turn took; in a whole
+    conversation turns begin when they would be due.
     """
     if agent is None and user is None:
         raise InvalidArgument("animate: neither agent nor user audio was given; expected at least one")
@@ -419,7 +486,8 @@ def animate(
     face = None if user_motion is None else read_face(user_motion, loaded.channels)
     present: Voices = "both" if len(voices) == 2 else voices[0][0]
     parts: list[tuple[NDArray[Any], ...]] = []
-    with loaded.session(seed, temperature, guidance, voices=present, take=take) as session:
+    traced = None if trace is None else trace.head("agent", turn_frames=loaded.turn_frames)
+    with loaded.session(seed, temperature, guidance, voices=present, take=take, style=style) as session:
         session.set_dials(dials or {})
         seconds = max(len(samples) / rate for _, samples, rate in voices)
         for start in range(0, int(np.ceil(seconds)), CHUNK_SECONDS):
@@ -428,11 +496,11 @@ def animate(
                     (session.push_agent_audio if name == "agent" else session.push_user_audio)(chunk, rate)
             if face is not None and len(rows := face[start * FRAME_RATE : (start + CHUNK_SECONDS) * FRAME_RATE]):
                 session.push_user_motion(rows)
-            parts.append(session._poll_arrays(None))
+            parts += session._poll_parts(traced)
             if progress is not None:
                 progress(min(1.0, (start + CHUNK_SECONDS) / seconds))
         session.end()
-        parts.append(session._poll_arrays(None))
+        parts += session._poll_parts(traced)
     time_ns = np.concatenate([part[1] for part in parts])
     return Motion(np.concatenate([part[3] for part in parts]), loaded.channels, float(FRAME_RATE), time_ns)
 

@@ -15,9 +15,10 @@ from visavis.bridge.receiver import Receiver
 from visavis.bridge.server import BridgeServer
 from visavis.bridge.track import Track
 from visavis.bridge.wire import Message
+from visavis.runtime import Runtime
 from visavis.session import Model
 
-TICK_NS = 20_000_000
+TICK_NS = 12_500_000  # a sixteenth of a turn: turns come due on ticks (visavis.runtime)
 
 
 class Bench:
@@ -26,7 +27,7 @@ class Bench:
     def __init__(self, engine: EchoEngine) -> None:
         self.engine = engine
         self.clock = SteppedClock()
-        self.server = BridgeServer(Model(engine), port=0, clock=self.clock)
+        self.server = BridgeServer(Runtime(Model(engine), clock=self.clock), port=0, max_heads=16)
         self.endpoint = self.server.ports.endpoint
         self.client = Client(self.endpoint)
         self.receiver = Receiver(self.endpoint)

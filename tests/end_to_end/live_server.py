@@ -6,14 +6,20 @@ from contextlib import contextmanager
 
 from echo_engine import EchoEngine
 
+from visavis.bridge.keys import ServerKeys
 from visavis.bridge.server import BridgeServer
 from visavis.session import Model
 
 
 @contextmanager
-def serving(port: int = 0, heads: tuple[str, ...] = ("npc",)) -> Iterator[BridgeServer]:
+def serving(
+    port: int = 0,
+    heads: tuple[str, ...] = ("npc",),
+    engine: EchoEngine | None = None,
+    keys: ServerKeys | None = None,
+) -> Iterator[BridgeServer]:
     """A server with those heads, until the block is left."""
-    with BridgeServer(Model(EchoEngine()), port=port) as server:
+    with BridgeServer(Model(engine or EchoEngine()), port=port, keys=keys) as server:
         for head in heads:
             server.open_head(head)
         stop = threading.Event()

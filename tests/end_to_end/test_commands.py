@@ -1,14 +1,18 @@
 """The verbs as users call them, in processes of their own."""
 
+import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import aiohttp
 import numpy as np
 import psutil
 import pytest
@@ -143,7 +147,7 @@ def test_animate_says_what_is_wrong_with_anything_else(
     refused("no.gguf", "animate", "--agent", voice, "--model", tmp_path / "no.gguf", "--out", out)
     refused("'.bvh'", "animate", "--agent", voice, "--model", model_file, "--out", tmp_path / "m.bvh")
     refused("does not exist", "animate", "--agent", voice, "--model", model_file, "--out", "/nowhere/m.npz")
-    refused("cpu, torch", "animate", "--agent", voice, "--engine", "abacus", *rest)
+    refused("expected one of cpu, cuda", "animate", "--agent", voice, "--engine", "abacus", *rest)
     refused("--steps", "animate", "--agent", voice, "--steps", "0", *rest)
     refused("--out", "animate", "--agent", voice)
     assert not out.exists()
@@ -227,6 +231,43 @@ def test_the_demo_goes_through_everything(tmp_path: Path, model_file: Path) -> N
     motion = read_motion(out / "motion.npz")
     assert len(motion.values) == 966 and motion.time_ns[0] == 0 and set(np.diff(motion.time_ns)) == {40_000_000}
     assert (out / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_demo_opens_the_live_page(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    with running("demo", "--view", "--model", model_file, "--out", tmp_path / "demo") as (process, line):
+        url = re.search(r"the page is (http://127.0.0.1:\d+/)", line)
+        assert url, line + (process.stderr.read() if process.stderr and process.poll() is not None else "")
+        with urllib.request.urlopen(url[1], timeout=10) as answer:
+            assert answer.status == 200 and b"<title>Visavis" in answer.read()
+        heads = asyncio.run(_heads_on_the_page(url[1]))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert heads == {"demo"} and opened.read_text().strip() == url[1]
+
+
+@pytest.mark.parametrize("words", ["demo --view", "view --no-browser", "serve --port 0 --web 0"])
+def test_the_page_without_aiohttp_says_what_to_install(
+    refused: Refusals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.chdir(tmp_path)
+    refused("the page needs aiohttp, which is not installed; run `pip install 'visavis[viewer]'`", *words.split())
+
+
+async def _heads_on_the_page(url: str) -> set[str]:
+    """Who moves on a page, from twenty frames of its stream."""
+    heads: list[str] = []
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}stream") as stream:
+        while len(heads) < 20:
+            message = await stream.receive_bytes(timeout=10)
+            if message[:4] == b"VVM1":
+                heads.append(message[4:20].rstrip(b"\0").decode())
+    return set(heads)
 
 
 def test_two_heads_talk_in_the_demo_of_a_pair(tmp_path: Path, model_file: Path) -> None:

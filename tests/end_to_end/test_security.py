@@ -260,3 +260,16 @@ def test_too_many_requests_of_one_client_are_told_so_and_the_others_are_answered
     assert codes["ok"] > 100 and codes["busy"] == 1
     assert bench.server.counters["busy_replies"] > 0
     assert bench.client.request("describe")["ok"]
+
+
+def test_a_request_after_a_refusal_does_not_wait_for_ever(folder: Path, tmp_path: Path) -> None:
+    new_keys(tmp_path / "others", ["mallory"])
+    others = ClientKeys.load(tmp_path / "others" / "mallory.key")
+    mallory = ClientKeys(others.public, others.secret, ServerKeys(folder).public)
+    with serving(folder) as server, Client(server.ports.endpoint, mallory) as client:
+        time.sleep(0.5)  # refused meanwhile: the socket has nobody left to send to
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(StateError, match="no answer"):
+                client.request("describe", timeout_s=0.2)
+            assert time.monotonic() - start < 2

@@ -15,6 +15,7 @@ from visavis.bridge.server import BridgeServer
 from visavis.constants import FRAME_NS
 from visavis.errors import InvalidArgument
 from visavis.motion_space import ARKIT55
+from visavis.runtime import Runtime
 from visavis.session import Model
 
 
@@ -158,7 +159,7 @@ def test_paired_heads_hear_and_see_each_other(bench: Bench) -> None:
     heard = [m for m in bench.of("VVM1", "two") if m.values and m.values[PITCH] > 0.3]
     spoken = [m for m in bench.of("VVM1", "one") if m.values and m.values[JAW] > 0.3]
     first_heard, first_spoken = (
-        min(m.presentation_ns for m in frames) + bench.server.heads[head]._start_ns
+        min(m.presentation_ns for m in frames) + bench.server.heads[head].start_ns
         for head, frames in (("two", heard), ("one", spoken))
     )
     assert first_heard - first_spoken == pytest.approx(7 * FRAME_NS, abs=2 * FRAME_NS)
@@ -229,6 +230,25 @@ def test_a_head_whose_engine_fails_goes_and_the_server_stays(bench: Bench, caplo
     bench.open("two")
     bench.run_for(0.5)
     assert bench.of("VVM1", "two")
+
+
+def test_a_head_that_the_processor_has_no_room_for_is_refused(bench: Bench) -> None:
+    with (
+        BridgeServer(Runtime(Model(bench.engine), max_load=1e-9), port=0) as server,
+        Client(server.ports.endpoint) as client,
+    ):
+        server.open_head("one")  # alone it is in nobody's way
+        stop = threading.Event()
+        thread = threading.Thread(target=server.run, args=(stop.is_set,))
+        thread.start()
+        try:
+            with pytest.raises(InvalidArgument, match=r"open was refused: 2 heads would take .* \(max_load\)"):
+                client.request("open", head="two")
+            report = client.request("describe")["runtime"]
+            assert report["heads"] == 1 and report["max_load"] == 1e-9 and report["turn_ms"] > 0
+        finally:
+            stop.set()
+            thread.join()
 
 
 def test_a_receiver_survives_a_restarted_head(bench: Bench) -> None:

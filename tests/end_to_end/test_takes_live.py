@@ -16,10 +16,11 @@ from test_commands import VISAVIS, Refusals, run, running
 from visavis.bridge.client import Client
 from visavis.bridge.demo_run import SteppedClock
 from visavis.bridge.keys import ClientKeys, ServerKeys, new_keys
-from visavis.bridge.played import START_NS, PlayedModel, TakeVoices, play
+from visavis.bridge.played import START_NS, PlayedRuntime, TakeVoices, play
 from visavis.bridge.receiver import MAGICS, Receiver
 from visavis.bridge.server import BridgeServer
 from visavis.errors import InvalidArgument
+from visavis.runtime import Runtime
 from visavis.session import Model
 from visavis.takes.export import voices_in_sync
 from visavis.takes.file import load_take
@@ -124,7 +125,7 @@ def test_a_recording_that_is_killed_opens_up_to_its_last_full_second(
 
 def test_a_server_records_its_heads(tmp_path: Path) -> None:
     clock = SteppedClock()
-    with BridgeServer(Model(EchoEngine()), port=0, clock=clock, record=tmp_path / "takes") as server:
+    with BridgeServer(Runtime(Model(EchoEngine()), clock=clock), port=0, record=tmp_path / "takes") as server:
         head = server.open_head("../npc 1")
         for tick in range(150):
             clock.now_ns += 20_000_000
@@ -139,7 +140,7 @@ def test_a_server_records_its_heads(tmp_path: Path) -> None:
             server.tick()
         assert len(list((tmp_path / "takes").glob("*.journal"))) == 1
         server.close_head("../npc 1")
-        server.open_head("other").advance()
+        assert not list(server.open_head("other").messages())
     (path,) = (tmp_path / "takes").iterdir()  # the other one had no turn
     assert path.name.startswith("___npc_1-2") and path.suffix == ".npz"
     take = load_take(path)
@@ -162,7 +163,7 @@ def test_a_killed_server_leaves_its_take(tmp_path: Path, model_file: Path) -> No
 def test_a_take_plays_on_the_wire_with_both_voices(take: Take) -> None:
     clock, messages = SteppedClock(), list[tuple[str, object]]()
     with (
-        BridgeServer(PlayedModel(take), port=0, max_heads=1, clock=clock) as server,
+        BridgeServer(PlayedRuntime(take, clock), port=0, max_heads=1) as server,
         Receiver(server.ports.endpoint, magics=(*MAGICS, "VVU1")) as receiver,
         Client(server.ports.endpoint) as client,
     ):
@@ -252,7 +253,7 @@ def test_wrong_uses_are_refused(refused: Refusals, tmp_path: Path, voices: tuple
 def test_a_server_with_keys_is_recorded_by_those_who_have_one(take: Take, tmp_path: Path) -> None:
     new_keys(tmp_path / "keys", ["alice"])
     stop, got = threading.Event(), tmp_path / "w.npz"
-    with BridgeServer(PlayedModel(take), port=0, max_heads=1, keys=ServerKeys(tmp_path / "keys")) as server:
+    with BridgeServer(PlayedRuntime(take), port=0, max_heads=1, keys=ServerKeys(tmp_path / "keys")) as server:
         head = server.open_head("npc")
         server.feeders.append(TakeVoices(server, head, take))
         thread = threading.Thread(target=lambda: server.run(stop.is_set))

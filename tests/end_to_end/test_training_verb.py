@@ -34,7 +34,8 @@ def test_the_papers_recipe_end_to_end(data: Path, tmp_path: Path) -> None:
     settings = [*SMALL, "speech_width=32", "seconds=4", "context_turns=4"]
     one = [sys.executable, "-m", "visavis"]
     run(one, data, tmp_path / "run", settings, "--recipe", "paper", "--speech-folder", str(WAV2VEC2))
-    model = load_gguf(tmp_path / "run" / "model.gguf", speech_encoder=WAV2VEC2)
+    model = load_gguf(tmp_path / "run" / "model.gguf")  # it carries its speech encoder
+    assert model.speech_encoder.width == 32
     assert (model.config.layout, model.config.own_past, model.config.turn_frames) == ("markers", "masked", 25)
     assert (model.config.motion_space, model.config.speech_encoder) == ("flame56", "wav2vec2")
 

@@ -173,6 +173,13 @@ def test_a_page_that_reads_nothing_loses_its_oldest_messages_and_the_server_does
         assert client._n_bytes == sum(map(len, client._waiting))
 
 
+def test_voices_are_left_out_for_who_wants_none() -> None:
+    deaf, all_ears = (WebClient(b"web1", frozenset(["npc"]), audio=audio) for audio in (False, True))
+    for magic, heard in ((b"VVM1", True), (b"VVA1", False), (b"VVU1", False)):
+        message = magic + b"npc".ljust(16, b"\0")
+        assert deaf.wants(message) is heard and all_ears.wants(message)
+
+
 def test_the_oldest_messages_make_room() -> None:
     client = WebClient(b"web1", frozenset(), audio=True)
     for i in range(QUEUE_MESSAGES + 100):
@@ -216,15 +223,22 @@ def test_pages_of_other_origins_and_bent_names_are_refused(
 def test_the_page_and_the_modules_are_served_and_nothing_else(relay: WebRelay) -> None:
     async def get(session: aiohttp.ClientSession) -> None:
         for path, kind, part in (
-            ("", "text/html", "bars.js"),
-            ("bars.js", "text/javascript", "/visavis/visavis.js"),
+            ("", "text/html", "/visavis/view/main.js"),
+            ("visavis/view/main.js", "text/javascript", "./live.js"),
+            ("visavis/view/view.css", "text/css", "#stage"),
+            ("visavis/three/three.js", "text/javascript", "three.js 0."),
+            ("visavis/example/index.html", "text/html", "bars.js"),
+            ("about.json", "application/json", '"stream": true'),
             ("visavis/wire.js", "text/javascript", "export function decode"),
             ("visavis/voice.js", "text/javascript", "HeadVoice"),
         ):
             async with session.get(relay.url + path) as response:
                 assert response.status == 200 and kind in response.headers["Content-Type"]
                 assert response.headers["X-Content-Type-Options"] == "nosniff"
+                assert "frame-ancestors 'self'" in response.headers["Content-Security-Policy"]
                 assert part in await response.text()
+        async with session.get(relay.url + "head.glb") as response:
+            assert response.status == 200 and (await response.read()).startswith(b"glTF")
         for path in ("..%2fpyproject.toml", "visavis/..%2f..%2fpyproject.toml", "visavis/", "nothing"):
             async with session.get(relay.url + path) as response:
                 assert response.status in (403, 404), path

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from plain_gguf import save_plain
 from small_models import randomised
 
 from visavis.constants import SAMPLES_PER_FRAME
@@ -14,9 +15,12 @@ from visavis.export.gguf import save_gguf
 from visavis.model.config import ModelConfig
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar
+from visavis.model.wav2vec2 import Wav2Vec2Encoder
+
+STYLES = ("talkative", "nods", "expressiveness", "gaze")
 
 
-def write_model(path: Path, config: ModelConfig) -> Path:
+def write_model(path: Path, config: ModelConfig, speech_encoder: Wav2Vec2Encoder | None = None) -> Path:
     """A model file of random weights with a normalisation as recordings have it.
 
     The head's output is turned down: a random model that hears its own motion at full gain is chaotic, and then two
@@ -32,11 +36,14 @@ def write_model(path: Path, config: ModelConfig) -> Path:
     kept = None if residual is None else rng.uniform(0, 1, residual.shape)
     if kept is not None:
         kept[:, ::3] = 0  # channels that start every turn from nothing, as the lips do
-    model = randomised(Timar(config, Normalisation(mean, std, weight, residual, kept)))
+    model = randomised(Timar(config, Normalisation(mean, std, weight, residual, kept), speech_encoder))
     gain = 0.05 if config.denoise_target == "residual" else 0.25
     with torch.no_grad():
         model.diffloss.net.final_layer.linear.weight *= gain
-    save_gguf(path, model, name="random")
+    try:
+        save_gguf(path, model, name="random")
+    except ImportError:  # no package gguf, as where only a GPU is
+        save_plain(path, model)
     return path
 
 
@@ -55,4 +62,6 @@ def random_turns(config: ModelConfig, n_turns: int, seed: int = 0, **options: An
             turn.user_motion = (0.3 * rng.standard_normal((F, C))).astype(np.float32)
         if t % 4 == 2:
             turn.user_motion_present = rng.random(F) < 0.5
+        if config.styles and t % 5 != 4:
+            turn.style = rng.uniform(-1, 1, len(config.styles)).astype(np.float32)
         yield turn

@@ -20,7 +20,7 @@ from visavis.model.config import ModelConfig, live_config, paper_config
 
 CONFIG = small_config()
 F, C, SIZE = CONFIG.turn_frames, CONFIG.n_channels, CONFIG.turn_samples
-ALL_ISAS = ("base", "avx2", "avx512")
+ALL_ISAS = ("base", "neon", "avx2", "avx512", "avx512bf16")
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "small.gguf", CONFIG)
 
 
-@pytest.fixture()
-def engine(path: Path) -> Engine:
-    return visavis.load_engine(path)
+@pytest.fixture(params=["f32", "auto"])
+def engine(path: Path, request: pytest.FixtureRequest) -> Engine:
+    return visavis.load_engine(path, precision=request.param)
 
 
 def run(engine: Engine, slot: int, turns: Sequence[TurnInput]) -> np.ndarray:
@@ -93,6 +93,24 @@ def test_a_batch_gives_the_bytes_of_one_by_one(engine: Engine) -> None:
         for i in set(range(4)) - set(order):
             assert run(engine, slots[i], [sessions[i][t]])[0].tobytes() == alone[i][t].tobytes()
     assert engine.step([]) == []
+
+
+@pytest.mark.parametrize("precision", ["f32", "auto"])
+def test_any_number_of_threads_gives_the_bytes_of_one(path: Path, precision: str) -> None:
+    """More turns than go into one group, some with guidance or steps of their own."""
+    turns = [
+        [replace(turn, guidance=1.5 if (t + i) % 9 == 0 else 1.0, steps=3 if (t + i) % 7 == 0 else None)
+         for t, turn in enumerate(session(i, 6))]
+        for i in range(30)
+    ]  # fmt: skip
+    motions = set()
+    for threads in (1, 2, 5):
+        engine = visavis.load_engine(path, precision=precision, threads=threads)
+        slots = [engine.open() for _ in turns]
+        steps = [engine.step([replace(turns[i][t], slot=slots[i]) for i in range(30)]) for t in range(6)]
+        motions.add(b"".join(out.motion.tobytes() for step in steps for out in step))
+        assert all(min(out.stage_ns.values()) > 0 for step in steps for out in step)
+    assert len(motions) == 1
 
 
 def test_a_ring_forgets_what_left_it(tmp_path: Path) -> None:
@@ -218,6 +236,41 @@ def test_instruction_sets_agree_and_repeat_their_bytes(path: Path, monkeypatch: 
         np.testing.assert_allclose(motion, motions["base"], rtol=0, atol=2e-5)
 
 
+def test_bf16_is_taken_where_the_processor_has_it_and_refused_elsewhere(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precisions = {}
+    for isa in runnable_isas(path, monkeypatch):
+        monkeypatch.setenv("VISAVIS_ISA", isa)
+        engine = _core.CpuEngine(path, precision="auto")
+        precisions[isa] = engine.precision
+        assert engine.isa == isa and _core.CpuEngine(path).precision == "f32"
+        if isa != "avx512bf16":
+            with pytest.raises(Unsupported, match=f'needs a processor.*instead of "{isa}"; take auto or f32'):
+                _core.CpuEngine(path, precision="bf16")
+    assert precisions == {isa: "bf16" if isa == "avx512bf16" else "f32" for isa in precisions}
+    monkeypatch.delenv("VISAVIS_ISA")
+    best = _core.CpuEngine(path, precision="auto")
+    assert best.precision == ("bf16" if "avx512bf16" in precisions else "f32")
+    assert _core.CpuEngine(path).isa != "avx512bf16"
+
+
+def test_the_own_past_can_be_given(path: Path) -> None:
+    one, other = _core.CpuEngine(path), _core.CpuEngine(path)
+    turns = session(12)
+    motion = run(one, one.open(), turns)
+    other.open()
+    for t, turn in enumerate(turns):
+        if t > 0:
+            other.set_own_motion(0, motion[t - 1])
+        np.testing.assert_allclose(other.step([turn])[0].motion, motion[t], rtol=0, atol=1e-5)
+    other.set_own_motion(0, motion[0])  # not what came last
+    again = session(12, 10)[9]
+    assert not np.allclose(other.step([again])[0].motion, one.step([again])[0].motion, rtol=0, atol=1e-4)
+    with pytest.raises(InvalidArgument, match=r"own motion has 55 values; expected 275 \(frames x channels\)"):
+        other.set_own_motion(0, motion[0, :1])
+
+
 def test_an_unknown_instruction_set_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISAVIS_ISA", "sse9")
     with pytest.raises(Unsupported, match=r'VISAVIS_ISA is "sse9"; this processor and build run .*base'):
@@ -304,7 +357,10 @@ def test_bad_slots_name_the_slot(engine: Engine) -> None:
         ({"window": "exact"}, InvalidArgument, "relative positions go with window ring"),
         ({"passes": 6}, InvalidArgument, "passes is 6; expected 1 to 5, the frames of a turn"),
         ({"steps": 1}, InvalidArgument, "ancestral sampling takes 2 to 1000 steps, not 1"),
-        ({"speech_encoder": "folder"}, Unsupported, "does not run wav2vec2; use engine torch"),
+        ({"threads": 257}, InvalidArgument, "threads is 257; expected 1 to 256"),
+        ({"engine": "torch", "precision": "bf16"}, Unsupported, "engine torch runs in f32"),
+        ({"engine": "torch", "threads": 2}, Unsupported, "engine torch runs in f32"),
+        ({"speech_encoder": "folder"}, Unsupported, "takes wav2vec2 from the model file"),
     ],
 )
 def test_options_that_do_not_fit_the_model(
@@ -314,9 +370,9 @@ def test_options_that_do_not_fit_the_model(
         visavis.load_engine(path, **options)
 
 
-def test_a_model_that_hears_through_wav2vec2_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_a_model_whose_file_lacks_its_wav2vec2_is_refused_with_the_remedy(tmp_path: Path) -> None:
     config = paper_config(width=16, depth=1, heads=2, token_width=8, head_width=16, head_depth=1, speech_width=8)
-    with pytest.raises(Unsupported, match="hears through wav2vec2.*use engine torch"):
+    with pytest.raises(Unsupported, match="its file does not carry; import it with its speech encoder"):
         visavis.load_engine(write_model(tmp_path / "m.gguf", config))
 
 
@@ -328,7 +384,7 @@ def test_a_model_file_without_a_tensor_is_refused(path: Path, tmp_path: Path) ->
 
 
 def test_the_live_default_is_far_below_real_time(tmp_path: Path) -> None:
-    """Processor time of the calling thread, which is the only one that works; benchmarks/turn_time.py tells more."""
+    """Processor time of the calling thread, which is the only one that works; `visavis bench` tells more."""
     config = live_config()
     engine = visavis.load_engine(write_model(tmp_path / "live.gguf", config))
     engine.open()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_cases import random_turns, write_model
+from engine_cases import STYLES, random_turns, write_model
 from small_models import small_config
 
 import visavis
@@ -78,6 +78,12 @@ def test_windows_over_absolute_positions(tmp_path: Path, switches: dict[str, Any
         ({"own_past": "fed"}, {"history": "masked"}, {"guidance": 0.5}),
         ({"layout": "markers"}, {}, {"guidance": 1.5, "temperature": 0.8, "steps": 7}),
         ({"agent_lookahead_frames": 0, "turn_frames": 3}, {}, {"turn": 1 << 30}),
+        ({"styles": STYLES}, {}, {"guidance": 1.4}),
+        ({"styles": STYLES[:1], "layout": "markers", "own_past": "masked"}, {}, {}),
+        ({"styles": STYLES, "layout": "markers", "own_past": "fed", "denoise_unit": "frame"}, {}, {"guidance": 0.7}),
+        ({"styles": STYLES, "own_past": "fed"}, {"history": "masked"}, {}),
+        ({**PAPER, **WINDOWS[1], "styles": STYLES}, {"window": "amortised"}, {}),
+        ({**PAPER, **WINDOWS[1], "styles": STYLES}, {}, {}),
     ],
     ids=str,
 )

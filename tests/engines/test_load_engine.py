@@ -12,13 +12,15 @@ from visavis.model.config import live_config
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "gpu"}, "engine is 'gpu'; expected one of cpu, torch"),
-        ({"engine": None}, "engine is None; expected one of cpu, torch"),
+        ({"engine": "gpu"}, "engine is 'gpu'; expected one of cpu, cuda, tensorrt, torch, onnx, auto"),
+        ({"engine": None}, "engine is None; expected one of cpu, cuda, tensorrt, torch, onnx, auto"),
         ({"window": "endless"}, "window is 'endless'; expected one of exact, amortised, ring"),
         ({"history": "all"}, "history is 'all'; expected one of masked, fed, lagged"),
         ({"sampler": "euler"}, "sampler is 'euler'; expected one of ancestral, dpm2m"),
         ({"steps": 0}, "steps is 0; expected a whole number of at least 1"),
         ({"steps": 2.5}, "steps is 2.5; expected a whole number of at least 1"),
+        ({"precision": "f64"}, "precision is 'f64'; expected one of auto, f32, bf16, f16, int8"),
+        ({"threads": 0}, "threads is 0; expected a whole number of at least 1"),
         ({"passes": None}, "passes is None; expected a whole number of at least 1"),
     ],
 )

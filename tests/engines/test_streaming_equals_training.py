@@ -49,6 +49,7 @@ def stream(engine: TorchEngine, batch: TurnBatch, noise: np.ndarray) -> np.ndarr
             user_motion=batch.user_motion[0, frames].numpy(),
             user_motion_present=batch.user_motion_present[0, frames].numpy(),
             noise=noise[:, frames],
+            style=None if batch.agent_style is None else batch.agent_style[0].numpy(),
         )
         motion.append(engine.step([turn])[0].motion)
     return np.concatenate(motion)
@@ -74,7 +75,8 @@ def in_one_pass(model: Timar, batch: TurnBatch, noise: np.ndarray) -> tuple[torc
 @pytest.mark.parametrize("head", ["frame", "turn", "residual"])
 def test_the_training_pass_equals_the_ring(past: str, layout: str, head: str, monkeypatch: pytest.MonkeyPatch) -> None:
     unit = {"denoise_unit": "turn", "denoise_target": "residual"} if head == "residual" else {"denoise_unit": head}
-    config = small_config(own_past=past, layout=layout, steps=STEPS, **unit)
+    styles = ("talkative", "gaze") if head == "turn" else ()
+    config = small_config(own_past=past, layout=layout, steps=STEPS, styles=styles, **unit)
     rng = np.random.default_rng(0)
     weight = np.ones(config.n_channels, np.float32)
     weight[::9] = 0

@@ -101,16 +101,22 @@ static void check_dials(vv_session* session) {
     const size_t n = vv_session_n_dials(session);
     CHECK(n > 4 * C && vv_session_n_dials(NULL) == 0);
     OK(vv_session_get_dial(session, 0, &dial));
+    CHECK(strcmp(dial.name, "style.nods") == 0 && dial.low == -1 && dial.high == 1 && dial.standard == 0);
+    OK(vv_session_set_dial(session, "style.nods", -0.5));
+    OK(vv_session_get_dial(session, 0, &dial));
+    CHECK(dial.value == -0.5);
+    FAILS(vv_session_set_dial(session, "style.cheer", 0), VV_ERROR_INVALID_ARGUMENT, "the model's styles: style.nods");
+    OK(vv_session_get_dial(session, 1, &dial));
     CHECK(strcmp(dial.name, "speaking.mouth") == 0 && dial.meaning[0] && dial.low == 0 && dial.high == 2);
     CHECK(dial.standard == 1 && dial.value == 1 && dial.struct_size == sizeof(dial));
     OK(vv_session_set_dial(session, "speaking.mouth", 0.5));
-    OK(vv_session_get_dial(session, 0, &dial));
+    OK(vv_session_get_dial(session, 1, &dial));
     CHECK(dial.value == 0.5);
     OK(vv_session_set_dial(session, "speaking.mouth", 1));
     FAILS(vv_session_get_dial(session, n, &dial), VV_ERROR_INVALID_ARGUMENT, "was asked for");
     FAILS(vv_session_get_dial(session, 0, NULL), VV_ERROR_INVALID_ARGUMENT, "dial is NULL");
     FAILS(vv_session_set_dial(session, NULL, 1), VV_ERROR_INVALID_ARGUMENT, "name is NULL");
-    FAILS(vv_session_set_dial(session, "mouth", 1), VV_ERROR_INVALID_ARGUMENT, "known: speaking.mouth");
+    FAILS(vv_session_set_dial(session, "mouth", 1), VV_ERROR_INVALID_ARGUMENT, "known: style.nods, speaking.mouth");
     FAILS(vv_session_set_dial(session, "speaking.mouth", NAN), VV_ERROR_INVALID_ARGUMENT, "expected 0 to 2");
 }
 

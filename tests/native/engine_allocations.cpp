@@ -6,6 +6,7 @@
 
 #include "engine_test.h"
 #include "engines/cpu/cpu_engine.h"
+#include "error.h"
 
 namespace {
 
@@ -72,10 +73,8 @@ void vary(Turns& turns, int t) {
     }
 }
 
-}  // namespace
-
-void test_allocations(const std::string& model_path) {
-    CpuEngine engine(ModelFile::open(model_path));
+void test_allocations(const std::string& model_path, const CpuEngineOptions& options) {
+    CpuEngine engine(ModelFile::open(model_path), options);
     Turns turns(engine.config());
     for (TurnInput& input : turns.inputs) input.slot = engine.open();
     const auto step = [&](int t) {
@@ -92,6 +91,26 @@ void test_allocations(const std::string& model_path) {
     step(0);
     const long more = n_allocations - warm;
     expect(more == 0, "step allocates " + std::to_string(more) + " times after warm-up");
+}
+
+}  // namespace
+
+void test_allocations(const std::string& model_path) {
+    const auto options = [](cpu::Precision precision, int threads, bool share_each_turn) {
+        CpuEngineOptions made;
+        made.precision = precision;
+        made.threads = threads;
+        made.share_each_turn = share_each_turn;
+        return made;
+    };
+    test_allocations(model_path, options(cpu::Precision::kF32, 1, false));
+    test_allocations(model_path, options(cpu::Precision::kAuto, 2, false));
+    test_allocations(model_path, options(cpu::Precision::kAuto, 2, true));
+    try {
+        test_allocations(model_path, options(cpu::Precision::kInt8, 2, true));
+    } catch (const Error& error) {  // a processor without products of bytes
+        if (error.status() != Status::kUnsupported) throw;
+    }
 }
 
 }  // namespace visavis::test

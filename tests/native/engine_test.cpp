@@ -15,10 +15,14 @@ int main(int argc, char** argv) {
             for (const char* path : arguments.subspan(2)) visavis::test::test_allocations(path);
             return 0;
         }
+        if (arguments.size() == 3 && std::string(arguments[1]) == "sessions") {
+            visavis::test::test_sessions(arguments[2]);
+            return 0;
+        }
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;
     }
-    std::fprintf(stderr, "usage: engine_test kernels | allocations MODEL...\n");
+    std::fprintf(stderr, "usage: engine_test kernels | allocations MODEL... | sessions MODEL\n");
     return 2;
 }

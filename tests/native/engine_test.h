@@ -1,4 +1,5 @@
-// Native tests of the CPU engine: `engine_test kernels`, `engine_test allocations MODEL...`.
+// Native tests of the CPU engine: `engine_test kernels`, `engine_test allocations MODEL...`, `engine_test sessions
+// MODEL`.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -12,5 +13,6 @@ inline void expect(bool condition, std::string_view what) {
 
 std::string test_kernels();  // the names of the tables that were tested
 void test_allocations(const std::string& model_path);
+void test_sessions(const std::string& model_path);
 
 }  // namespace visavis::test

@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-from visavis.model.config import ModelConfig, live_config, turn_layout
+from visavis.model.config import ModelConfig, live_config, paper_config, turn_layout
 
 U8, I8, U16, I16, U32, I32, F32, BOOL, STRING, ARRAY, U64, I64, F64 = range(13)
 SMALL = live_config(  # pinned: tests name these numbers
@@ -130,6 +130,24 @@ def config_pairs(config: ModelConfig) -> dict[str, bytes]:
         else:
             entries[key] = pair(key, {int: U32, float: F64, str: STRING, bool: BOOL}[type(value)], value)
     return entries
+
+
+def wav2vec2_pairs(width: int = 8) -> dict[str, bytes]:
+    """The metadata entries of a small wav2vec2 that a model file carries, by key."""
+    numbers = {"width": width, "depth": 1, "heads": 2, "mlp_width": 16, "position_kernel": 4, "position_groups": 2}
+    kinds = {"conv_widths": (6, 6), "conv_kernels": (10, 32), "conv_strides": (5, 2)}
+    entries = {name: pair(f"visavis.wav2vec2.{name}", U32, value) for name, value in numbers.items()}
+    entries |= {name: array(f"visavis.wav2vec2.{name}", I32, values) for name, values in kinds.items()}
+    entries |= {name: pair(f"visavis.wav2vec2.{name}", BOOL, 1) for name in ("conv_bias", "pre_norm")}
+    entries["conv_norm"] = pair("visavis.wav2vec2.conv_norm", STRING, "layer")
+    entries["eps"] = pair("visavis.wav2vec2.eps", F64, 1e-5)
+    return {f"visavis.wav2vec2.{name}": entry for name, entry in entries.items()}
+
+
+def hearing_model_file(**changes: bytes | None) -> RawFile:
+    """A valid small model file that carries a wav2vec2; `changes` as in `model_file`."""
+    encoder = {key.replace(".", "__"): entry for key, entry in wav2vec2_pairs().items()}
+    return model_file(paper_config(speech_width=8), **{**encoder, **changes})
 
 
 def model_file(config: ModelConfig | None = None, **changes: bytes | None) -> RawFile:

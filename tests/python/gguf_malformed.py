@@ -17,6 +17,7 @@ from gguf_bytes import (
     RawFile,
     RawTensor,
     array,
+    hearing_model_file,
     model_file,
     pair,
     string,
@@ -231,6 +232,46 @@ ABSURD: dict[str, tuple[bytes, str]] = {
         array("visavis.layout_frame", I32, (0, 1, 2, 3, 5, 0, 1, 2, 3, 4)),
         "layout_frame is 5",
     ),
+    "a wav2vec2 without depth": (
+        pair("visavis.wav2vec2.depth", U32, 0),
+        'wav2vec2.depth" is 0; expected 1 to 256',
+    ),
+    "a wav2vec2 of another width": (pair("visavis.wav2vec2.width", U32, 10), "wav2vec2 is 10 wide; speech_width is 8"),
+    "a wav2vec2 with heads that do not divide": (
+        pair("visavis.wav2vec2.heads", U32, 3),
+        "wav2vec2: width 8 does not divide by 3 heads or 2 groups",
+    ),
+    "a wav2vec2 without convolutions": (
+        array("visavis.wav2vec2.conv_strides", I32, ()),
+        'wav2vec2.conv_strides" has 0 items; expected 1 to 16',
+    ),
+    "a wav2vec2 with a stride of 0": (
+        array("visavis.wav2vec2.conv_strides", I32, (5, 0)),
+        'wav2vec2.conv_strides" holds 0; expected 1 to 1024',
+    ),
+    "a wav2vec2 with a stride too few": (
+        array("visavis.wav2vec2.conv_strides", I32, (5,)),
+        "conv_widths, conv_kernels and conv_strides differ in length",
+    ),
+    "a wav2vec2 that sees nothing": (
+        array("visavis.wav2vec2.conv_strides", I32, (1024, 2)),
+        "wav2vec2 sees nothing in the 16000 samples of a turn",
+    ),
+    "a wav2vec2 with an unknown norm": (
+        pair("visavis.wav2vec2.conv_norm", STRING, "batch"),
+        'wav2vec2.conv_norm" is "batch"; expected layer or group',
+    ),
+    "a wav2vec2 with eps 0": (pair("visavis.wav2vec2.eps", F64, 0.0), "eps is 0.0.*; expected 0 < eps < 1"),
+    "a style twice": (array("visavis.styles", STRING, ("nods", "nods")), 'style "nods" appears twice'),
+    "a style in capitals": (array("visavis.styles", STRING, ("Nods",)), 'style "Nods"; expected a name of 1 to 32'),
+    "a style without a name": (array("visavis.styles", STRING, ("",)), 'style ""; expected a name'),
+    "a style with a long name": (array("visavis.styles", STRING, ("a" * 33,)), "expected a name of 1 to 32 letters"),
+    "too many styles": (
+        array("visavis.styles", STRING, tuple(f"s{i}" for i in range(65))),
+        "number of styles is 65; expected 0 to 64",
+    ),
+    "styles as numbers": (array("visavis.styles", I32, (1, 2)), 'styles" is i32 array; expected string array'),
+    "styles as a number": (pair("visavis.styles", F64, 1.0), 'styles" is f64; expected array'),
     "a marker in a fused turn": (array("visavis.layout_kind", I32, (9,) * 10), "layout_kind is 9; expected 14 to 15"),
 }
 
@@ -238,4 +279,6 @@ ABSURD: dict[str, tuple[bytes, str]] = {
 def absurd_file(entry: bytes) -> RawFile:
     """A valid model file but for this metadata entry."""
     length = struct.unpack_from("<Q", entry)[0]
-    return model_file(**{entry[8 : 8 + length].decode().replace(".", "__"): entry})
+    name = entry[8 : 8 + length].decode()
+    valid = hearing_model_file if name.startswith("visavis.wav2vec2.") else model_file
+    return valid(**{name.replace(".", "__"): entry})

@@ -14,8 +14,9 @@ UNITS = ("1", "1", "1", "1", "1", "rad")
 class RecordingEngine:
     """Channel 0: the turn's number, 1: level of the agent per frame, 2: of the user, 3: turns in the slot so far."""
 
-    def __init__(self, turn_frames: int = 5, lag: int = 7, lookahead: int = 2) -> None:
-        self._info = ModelInfo("recording", CHANNELS, UNITS, turn_frames, lag, lookahead, 40, 5, 0.0)
+    def __init__(self, turn_frames: int = 5, lag: int = 7, lookahead: int = 2, normalised: bool = False) -> None:
+        numbers = (turn_frames, lag, lookahead, 40, 5, 0.0)
+        self._info = ModelInfo("recording", CHANNELS, UNITS, *numbers, normalised_audio=normalised)
         self.turns: list[TurnInput] = []
         self.open_slots: dict[int, int] = {}
         self.n_failures = 0  # of the next steps

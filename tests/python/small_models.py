@@ -39,7 +39,7 @@ def randomised(model: Timar, seed: int = 0) -> Timar:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.startswith("speech_encoder.model"):
+            if name.startswith("speech_encoder.") and model.config.speech_encoder == "wav2vec2":
                 continue
             spread = parameter.shape[-1] ** -0.5 if name.endswith(".weight") and parameter.ndim > 1 else 0.3
             base = 1.0 if name.endswith(".weight") and parameter.ndim == 1 else 0.0  # LayerNorm
@@ -63,4 +63,5 @@ def random_batch(config: ModelConfig, n_crops: int, n_turns: int, seed: int = 0)
         agent_motion=normal(B, L, C),
         previous_motion=normal(B, F, C),
         previous_present=torch.ones(B, dtype=torch.bool),
+        agent_style=torch.rand(B, len(config.styles), generator=generator) * 2 - 1 if config.styles else None,
     )

@@ -176,3 +176,26 @@ def test_a_missing_engine_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPat
         check_engine("flite")
     with pytest.raises(InvalidArgument, match="known: espeak, festival, flite, pico"):
         check_engine("sphinx")
+
+
+def test_the_documented_visemes_are_the_table() -> None:
+    """docs/visemes.md: targets and dominances, number for number."""
+    from pathlib import Path
+
+    from visavis.data.corpus.visemes import DIPHTHONGS, SHAPES, _dominance
+
+    page = (Path(__file__).parents[2] / "docs" / "visemes.md").read_text()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
+    targets = {phone: row[1] for row in rows if len(row) == 2 for phone in row[0].split() if phone in TARGETS}
+    assert set(targets) == set(TARGETS)
+    for phone, text in targets.items():
+        said = dict(part.rsplit(" ", 1) for part in text.split(", ")) if text != "nothing" else {}
+        weights = {SHAPES[i]: x for i, x in enumerate(TARGETS[phone].tolist()) if x}
+        assert {name: float(x) for name, x in said.items()} == pytest.approx(weights), phone
+    strengths = {phone: row[1:] for row in rows if len(row) == 8 for phone in row[0].split() if phone in ARPABET}
+    assert set(strengths) == ARPABET - set(DIPHTHONGS) | {"OW"}
+    jaw, lip, other = (SHAPES.index(name) for name in ("jawOpen", "mouthFunnel", "mouthPress"))
+    for phone, cells in strengths.items():
+        a, before, after = _dominance(phone)
+        found = [a[jaw], a[lip], a[other], before[jaw], before[lip], after[jaw], after[lip]]
+        assert [float(cell) for cell in cells] == pytest.approx(found), phone

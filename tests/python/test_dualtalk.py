@@ -1,5 +1,8 @@
 """The reader of conversation folders."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,8 @@ import pytest
 import soundfile
 from conversations import write_data_set, write_recording
 
-from visavis.data.dualtalk import find_pairs, read_dialogue, read_folder, read_split
+from visavis.data.dualtalk import Person, find_pairs, read_dialogue, read_folder, read_split
+from visavis.data.statistics import describe, folder_statistics, speaks
 from visavis.errors import FileError, InvalidArgument
 from visavis.motion_space import ARKIT55, FLAME56
 
@@ -48,6 +52,63 @@ def test_splits(tmp_path: Path) -> None:
     assert read_split(tmp_path / "train", "train", ARKIT55).hours == pytest.approx(4 / 3600)
     with pytest.raises(InvalidArgument, match="'exam' is unknown"):
         read_split(tmp_path, "exam", ARKIT55)
+
+
+def test_the_ood_split_must_be_one(tmp_path: Path) -> None:
+    write_data_set(tmp_path, n_dialogues=1, seconds=4)
+    with pytest.raises(FileError, match="no folder 'ood'"):
+        read_split(tmp_path, "ood", ARKIT55)
+    (tmp_path / "test").rename(tmp_path / "ood")
+    assert [d.name for d in read_split(tmp_path, "ood", FLAME56).dialogues] == ["talk0"]
+
+
+def test_statistics_count_and_report(tmp_path: Path) -> None:
+    """a: both speak in the first half; b: nobody; c: a voice too short; d: no partner; e: not readable."""
+    half = np.arange(100) < 50
+    for speaker in (1, 2):
+        write_recording(tmp_path / f"a_speaker{speaker}", 100, speaking=half)
+        write_recording(tmp_path / f"b_speaker{speaker}", 300, speaking=np.zeros(300, bool))
+        write_recording(tmp_path / f"c_speaker{speaker}", 100 - 20 * speaker, speaking=np.zeros(100, bool))
+        write_recording(tmp_path / f"e_speaker{speaker}", 60)
+    write_recording(tmp_path / "d_speaker1", 60)
+    (tmp_path / "e_speaker2.npz").write_bytes(b"no")
+    found = folder_statistics(tmp_path, "train", FLAME56)
+    assert (found["conversations"], found["clips"]) == (3, 6)
+    assert found["hours"] == pytest.approx(460 / 25 / 3600)
+    assert found["seconds_shortest_median_longest"] == [2.4, 4.0, 12.0]
+    assert found["speech_share"] == found["overlap_share"] == pytest.approx(50 / 460)
+    assert found["silence_share"] == pytest.approx(410 / 460)
+    assert found["motion"]["jaw"] == pytest.approx({"mean": 4, "std": 0, "step": 0})  # the jaw's columns are 3, 4, 5
+    assert found["unpaired"] == ["d_speaker1"] and list(found["unreadable"]) == ["e"]
+    assert found["uneven_frames"] == {"c": [80, 60, 80, 60]}
+    text = describe(found)
+    assert "3 conversations (6 clips, both roles)" in text and "partner or file missing: d_speaker1" in text
+    assert "cut to the shortest: c, voices 80 and 60, faces 80 and 60 frames" in text and "not readable: e (" in text
+
+
+def test_without_labels_the_level_of_the_voice_says_who_speaks() -> None:
+    voice = np.zeros(4 * 640, np.float16)
+    voice[640:1280] = 0.1
+    assert speaks(Person(voice, np.zeros((4, 56), np.float32))).tolist() == [False, True, False, False]
+
+
+def test_the_statistics_command(tmp_path: Path) -> None:
+    write_data_set(tmp_path, n_dialogues=1, seconds=4)
+    words = [
+        "corpus",
+        "statistics",
+        tmp_path,
+        "--motion-space",
+        "flame56",
+        "--split",
+        "test",
+        "--out",
+        tmp_path / "s.json",
+    ]
+    line = [sys.executable, "-m", "visavis", *map(str, words)]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0 and "1 conversations (2 clips" in done.stdout, done.stderr
+    assert json.loads((tmp_path / "s.json").read_text())["clips"] == 2
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from conversations import write_data_set
 from visavis.data.dualtalk import Person
 from visavis.errors import InvalidArgument
 from visavis.evaluation import events
-from visavis.evaluation.checks import Check, Clip, all_checks, performer_checks, performer_rates
+from visavis.evaluation.checks import Check, Clip, all_checks, drift_check, performer_checks, performer_rates
+from visavis.evaluation.generate import Scene
 from visavis.evaluation.report import write_report
-from visavis.evaluation.run import choose, evaluate
-from visavis.motion_space import ARKIT55
+from visavis.evaluation.run import Evaluation, add_young, choose, evaluate
+from visavis.motion_space import ARKIT55, FLAME56
 
 JAW, PITCH, SMILE = ARKIT55.index("jawOpen"), events.PITCH, list(events.SMILE)
 PRESS = [ARKIT55.index("mouthPressLeft"), ARKIT55.index("mouthPressRight")]
@@ -96,16 +97,62 @@ def test_an_evaluation_of_a_perfect_and_of_a_frozen_model(data: Path, tmp_path: 
 
     mean_face = np.mean(np.concatenate(truths), axis=0)
     result = evaluate(perfect, data, "test", ARKIT55, mean_face)
-    assert calls == [6, 6, 6]
+    assert calls == [6, 6, 6, 12]  # young sessions from 16 and 20 s on
     checks = {c.name: c for c in result.checks}
     assert checks["mouth error / mean face"].value == 0 and checks["mouth error / mean face"].passed
     assert checks["rms second difference, mouth"].value == pytest.approx(1.0)
     assert result.metrics["model"]["mse_mouth"] == 0 < result.metrics["another agent's voice"]["mse_mouth"]
-    text = write_report(result, tmp_path / "report", {"model": "perfect"})
+    text = write_report(result, tmp_path / "report", {"model": "perfect"}, ARKIT55)
     assert "| mouth error / mean face | <= 0.7 | 0 | yes |" in text
     assert json.loads((tmp_path / "report" / "report.json").read_text())["about"]["clips"] == 6
     for plot in ("curves_1.png", "spectra.png"):
         assert (tmp_path / "report" / plot).stat().st_size > 10_000
+
+
+def test_a_report_on_flame_has_the_papers_table_and_plots_without_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = []
+    for i in range(2):
+        truth, partner = rng.normal(0, 0.3, (2, 300, 56)).astype(np.float32)
+        voice = (0.1 * rng.standard_normal(300 * 640)).astype(np.float16)
+        agent, user = Person(voice, truth), Person(voice, partner)
+        clips.append(Clip(f"clip {i}", agent, user, truth + 0.1))
+    metrics = {
+        "fid_exp": 8.97,
+        "fid_jaw": 1.57e-3,
+        "fid_pose": 3.08e-2,
+        "mse_exp": 0.01,
+        "mse_jaw": 1e-5,
+        "mse_pose": 1e-4,
+    }
+    text = write_report(Evaluation(clips, {"model": metrics}), tmp_path, {"model": "m"}, FLAME56)
+    assert "| | FD exp / jaw / pose | P-FD | MSE | SID | rPCC |" in text
+    assert "| model | 8.97 / 1.57 / 3.08 |  | 0.10 / 0.01 / 0.01 |  |  |" in text
+    assert "| TIMAR, published (DualTalk test set) | 8.97 / 1.57 / 3.08 | 9.93 / 1.65 / 3.28 |" in text
+    for plot in ("curves_1.png", "curves_2.png", "spectra.png"):
+        assert (tmp_path / plot).stat().st_size > 10_000
+
+
+def test_drift_is_an_old_session_against_young_ones_on_the_same_frames() -> None:
+    """Voices tell the time, so that the motion made of them shows which frames were compared."""
+    clips, scenes = [], []
+    for seconds in (47, 10):
+        clock = np.repeat(np.arange(25 * seconds, dtype=np.float32), 640)
+        truth = np.tile(np.arange(25 * seconds, dtype=np.float32)[:, None], (1, 55))
+        agent, user = (Person(clock, truth, {}) for _ in range(2))
+        clips.append(Clip("clock", agent, user, truth + 0.2))
+        scenes.append(Scene(clock, clock))
+
+    def young(voices: list) -> list[np.ndarray]:
+        return [np.tile(scene.agent[::640, None], (1, 55)) + 0.1 for scene in voices]
+
+    add_young(clips, scenes, young)
+    assert clips[1].young is None and clips[0].young is not None
+    frames = np.flatnonzero(np.isfinite(clips[0].young[:, 0]))
+    np.testing.assert_array_equal(frames, np.arange(20 * 25, 44 * 25))
+    check = drift_check(clips)
+    assert check.value == pytest.approx(4.0, rel=1e-3) and not check.passed
+    assert np.isnan(drift_check(clips[1:]).value) and not drift_check(clips[1:]).passed
 
 
 def listening_clips(answer: bool) -> list[Clip]:
@@ -167,16 +214,22 @@ def test_the_batched_generator_equals_the_engine(tmp_path: Path) -> None:
     save_gguf(tmp_path / "tiny.gguf", model, dtype="f32")
     rng = np.random.default_rng(0)
     clips = [(0.1 * rng.standard_normal((2, n * 640)).astype(np.float32)) for n in (33, 40)]
-    batched = BatchGenerator(tmp_path / "tiny.gguf", seed=4)([(c[0], c[1]) for c in clips])
+    face = rng.uniform(0, 1, (40, 55)).astype(np.float32)
+    face[10:14] = np.nan  # not tracked for a moment
+    batched = BatchGenerator(tmp_path / "tiny.gguf", seed=4)([Scene(*clips[0]), Scene(*clips[1], face)])
     engine = load_engine(tmp_path / "tiny.gguf", engine="torch")
     f, lag, ahead = config.turn_frames, config.user_lag_frames, config.agent_lookahead_frames
     for i, clip in enumerate(clips):
         padded = np.pad(clip, ((0, 0), (lag * 640, 20 * 640)))
+        seen = np.pad(face, ((lag, 20), (0, 0)), constant_values=np.nan)
         slot, turns = engine.open(), []
         for turn in range(-(-clip.shape[1] // 640 // f)):
             at = turn * f * 640
             agent = padded[0, lag * 640 + at : lag * 640 + at + (f + ahead) * 640]
             inputs = TurnInput(slot, user_audio=padded[1, at : at + f * 640], agent_audio=agent, seed=4 + i)
+            if i == 1:
+                inputs.user_motion = seen[turn * f : turn * f + f]
+                inputs.user_motion_present = np.isfinite(inputs.user_motion).all(1)
             turns.append(engine.step([inputs])[0].motion)
         expected = np.concatenate(turns)[: clip.shape[1] // 640]
         np.testing.assert_allclose(batched[i], expected, atol=1e-4)

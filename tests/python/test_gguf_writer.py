@@ -11,8 +11,11 @@ from small_models import randomised, small_config
 from visavis import _core
 from visavis.errors import FileError, InvalidArgument, ModelFileError
 from visavis.export.gguf import is_matrix, load_gguf, save_gguf
+from visavis.model.checkpoint import load_official
 from visavis.model.config import ModelConfig
 from visavis.model.timar import Timar
+
+TINY = Path(__file__).parents[1] / "data" / "timar-tiny"
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
@@ -110,8 +113,9 @@ def test_normalisation_survives(tmp_path: Path) -> None:
 def test_the_format_page_names_every_key_and_tensor(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "model_format.md").read_text()
     markers = small_config(layout="markers", positions="absolute", window="exact", denoise_unit="frame")
-    for config in (small_config(denoise_target="residual"), markers):
-        save_gguf(tmp_path / "m.gguf", Timar(config), data_note="noise")
+    paper = load_official(TINY / "TIMAR-tiny.pth", TINY / "wav2vec2")
+    for model in (Timar(small_config(denoise_target="residual")), Timar(markers), paper):
+        save_gguf(tmp_path / "m.gguf", model, data_note="noise")
         metadata, tensors = _core.read_gguf(tmp_path / "m.gguf")
-        for name in [*metadata, *(re.sub(r"(blocks|conv)\.\d+", r"\1.N", name) for name in tensors)]:
+        for name in [*metadata, *(re.sub(r"(blocks|conv|conv_norm)\.\d+", r"\1.N", name) for name in tensors)]:
             assert "`" + name.removesuffix(".bias") in page, name

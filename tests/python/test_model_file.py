@@ -18,8 +18,10 @@ from gguf_bytes import (
     RawFile,
     RawTensor,
     config_pairs,
+    hearing_model_file,
     model_file,
     pair,
+    wav2vec2_pairs,
 )
 from gguf_malformed import ABSURD, absurd_file
 
@@ -106,6 +108,11 @@ def test_every_key_is_needed_and_has_one_type(tmp_path: Path, key: str) -> None:
     refused(tmp_path, model_file(**{argument: pair(key, wrong, 1.0)}), f'metadata "{key}" is f(32|64); expected')
     if key not in ("general.license", "visavis.data_note"):
         refused(tmp_path, model_file(**{argument: None}), f'metadata "{key}" is missing; expected')
+
+
+@pytest.mark.parametrize("key", [key for key in wav2vec2_pairs() if key != "visavis.wav2vec2.width"])
+def test_a_wav2vec2_needs_every_key_once_it_has_a_width(tmp_path: Path, key: str) -> None:
+    refused(tmp_path, hearing_model_file(**{key.replace(".", "__"): None}), f'metadata "{key}" is missing; expected')
 
 
 @pytest.mark.parametrize("name", ABSURD)

@@ -21,9 +21,11 @@ from gguf_bytes import (
     TENSOR_Q8_0,
     RawTensor,
     array,
+    hearing_model_file,
     model_file,
 )
 from gguf_malformed import ABSURD, MALFORMED, absurd_file
+from small_models import small_config
 
 from visavis.model.config import paper_config
 
@@ -72,7 +74,10 @@ def model_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     kinds = {0: 128, TENSOR_F16: 64, TENSOR_BF16: 64, TENSOR_Q8_0: 34, TENSOR_I8: 32, TENSOR_I64: 256}
     with_tensors.tensors = [RawTensor(f"t.{kind}", (32, 1), bytes(size), kind) for kind, size in kinds.items()]
     with_tensors.metadata.append(array("unknown.bools", 7, (0, 1)))
-    for name, file in (("none", model_file()), ("tensors", with_tensors), ("paper", model_file(paper_config()))):
+    files = {"none": model_file(), "tensors": with_tensors, "paper": model_file(paper_config())}
+    files["hearing"] = hearing_model_file()
+    files["styled"] = model_file(small_config(styles=("nods", "gaze")))
+    for name, file in files.items():
         (valid / name).write_bytes(file.to_bytes())
     for index, (content, _) in enumerate(MALFORMED.values()):
         (invalid / f"malformed{index}").write_bytes(content if isinstance(content, bytes) else content.to_bytes())

@@ -153,6 +153,22 @@ def test_a_replay_says_what_has_changed(model: Model, tmp_path: Path, monkeypatc
     assert happy.largest_before_rig == 0 < happy.largest_after_rig and happy.promise == "none"
 
 
+def test_a_take_says_its_precision_and_replays_in_it(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = visavis.load(model.path, precision="auto", threads=2)
+    take, _ = offline(fast, tmp_path / "t.npz")
+    assert take.about.precision == {"bf16": "bfloat16", "f32": "float32"}[fast.engine.precision]  # type: ignore[attr-defined]
+    same = replay(take, model.path)
+    assert same.promise == "bytes" and same.same_bytes and same.changes == ()
+    monkeypatch.setenv("VISAVIS_ISA", "base")  # a processor without bf16
+    plain = replay(take, model.path)
+    if take.about.precision == "bfloat16":
+        assert plain.promise == "none" and "precision was bfloat16, is float32" in plain.changes
+    else:
+        assert plain.promise == "tolerance" and plain.kept_promise
+
+
 @pytest.mark.parametrize("name", ["turn_motion", "values", "agent_audio"])
 def test_a_broken_promise_is_told(model: Model, tmp_path: Path, name: str) -> None:
     take, _ = offline(model, tmp_path / "t.npz")

@@ -1,9 +1,13 @@
+import io
 import json
 
 import pytest
+from rich.console import Console
 
+from visavis.bridge.receiver import Receiver
 from visavis.bridge.track import Track
 from visavis.bridge.wire import END, TIMED, Message
+from visavis.cli.watch import LOG_WIDTH, table
 from visavis.errors import InvalidArgument
 
 MS = 1_000_000
@@ -63,3 +67,12 @@ def test_the_rate_falls_to_nothing_when_frames_stop() -> None:
 def test_a_description_that_is_none_is_malformed() -> None:
     with pytest.raises(InvalidArgument, match="expected an object"):
         Track("npc").take(Message("VVD1", "npc", json="[]"), 0)
+
+
+def test_the_live_table_takes_names_for_names() -> None:
+    """rich would read them as markup."""
+    with Receiver("tcp://[abcd::1]:5570") as receiver:
+        receiver.tracks = {name: Track(name) for name in ("npc", "[/b]", "[red]npc")}
+        shown = io.StringIO()
+        Console(width=LOG_WIDTH, file=shown).print(table(receiver))
+    assert all(text in shown.getvalue() for text in ("tcp://[abcd::1]:5570", "[/b]", "[red]npc"))

@@ -1,5 +1,6 @@
 """Crops, augmentation, recipes, the average, and a run that resumes."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +8,18 @@ import numpy as np
 import pytest
 import torch
 from conversations import write_data_set
-from small_models import small_config
+from small_models import random_batch, small_config
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.dualtalk import Dialogue, Person
 from visavis.errors import FileError, InvalidArgument
 from visavis.export.gguf import load_gguf
 from visavis.model.config import ModelConfig, live_config
+from visavis.model.speech import MEL_HIGH_HZ, MEL_LOW_HZ, LogMelEncoder, hz_to_mel, mel_to_hz
 from visavis.model.timar import Timar
 from visavis.motion_space import ARKIT55
 from visavis.training.augment import Augmentation, augment_voice
+from visavis.training.bands import BandRecipe, random_bands, warp_matrix
 from visavis.training.crops import CropRecipe, CropSampler
 from visavis.training.ema import Ema
 from visavis.training.loop import Run, train
@@ -32,6 +35,7 @@ PLAIN = CropRecipe(
     switch=0.0,
     lookahead_absent=0.0,
     augmentation=None,
+    bands=None,
 )
 TINY = dict(width=32, depth=1, heads=2, token_width=16, head_width=24, head_depth=1, context_turns=4, speech_width=16)
 
@@ -141,6 +145,37 @@ def test_noise_has_the_level_that_was_asked_for() -> None:
     heard = augment_voice(silence, silence, np.random.default_rng(1), replace(noise, reverb_probability=0))
     filtered = 20 * np.log10(heard.std())
     assert filtered == pytest.approx(-40, abs=0.5)
+
+
+def test_warped_bands_move_a_tone_and_leave_silence() -> None:
+    encoder = LogMelEncoder(live_config())
+    n_bands = encoder.mel.shape[0]
+    tone = torch.sin(2 * math.pi * 1000.0 * torch.arange(4000) / 16000)[None]
+    for factor, hz in ((1.0, 1000.0), (0.8, 1250.0), (1.25, 800.0)):
+        bands = torch.from_numpy(warp_matrix(n_bands, factor)).float()[None]
+        bands_hz = mel_to_hz(np.linspace(hz_to_mel(MEL_LOW_HZ), hz_to_mel(MEL_HIGH_HZ), n_bands + 2)[1:-1])
+        loudest = bands_hz[int(encoder.log_mel(tone, bands)[0, 5].argmax())]
+        assert loudest == pytest.approx(hz, rel=0.08)
+    np.testing.assert_allclose(warp_matrix(n_bands, 1.0), np.eye(n_bands), atol=1e-9)
+    silence = torch.zeros(1, 4000)
+    drawn = torch.from_numpy(random_bands(np.random.default_rng(1), n_bands, BandRecipe()))[None]
+    torch.testing.assert_close(encoder.log_mel(silence, drawn), encoder.log_mel(silence))
+    assert not torch.allclose(encoder.log_mel(tone, drawn), encoder.log_mel(tone), atol=0.1)
+
+
+def test_bands_of_a_crop_reach_both_voices_and_the_turns_without_lookahead() -> None:
+    model = Timar(small_config())
+    batch = random_batch(model.config, 2, 3)
+    F, n_bands = model.config.turn_frames, model.config.mel_bands
+    quiet = torch.zeros(2, n_bands, n_bands)
+    with torch.no_grad():
+        plain, muted = model.condition(batch), model.condition(replace(batch, agent_bands=quiet, user_bands=quiet))
+        silent = replace(batch, agent_audio=batch.agent_audio * 0, user_audio=batch.user_audio * 0)
+        torch.testing.assert_close(muted, model.condition(silent), rtol=0, atol=1e-5)
+        unknown = torch.zeros(2, 3, dtype=torch.bool)
+        tokens = model.agent_speech_tokens(batch.agent_audio, unknown, quiet)
+        torch.testing.assert_close(tokens, model.agent_speech_tokens(silent.agent_audio), rtol=0, atol=1e-5)
+    assert not torch.allclose(plain, muted, atol=1e-3) and tokens.shape[1] == 3 * F
 
 
 def test_times_are_stratified_and_borders_count() -> None:

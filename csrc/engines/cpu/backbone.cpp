@@ -1,14 +1,17 @@
 #include "engines/cpu/backbone.h"
 
 #include <algorithm>
-#include <cmath>
 #include <string>
 
 namespace visavis::cpu {
+namespace {
+
+constexpr float kEps = 1e-6F;  // of all LayerNorms
+
+}  // namespace
 
 Backbone::Backbone(const TensorReader& reader)
-    : kernels_(&reader.kernels()),
-      width_(reader.config().width),
+    : width_(reader.config().width),
       heads_(reader.config().heads),
       tokens_(reader.config().tokens_per_turn()),
       context_turns_(reader.config().context_turns),
@@ -44,90 +47,118 @@ Backbone::Backbone(const TensorReader& reader)
         }
         blocks_.push_back(std::move(block));
     }
-    hidden_ = Buffer(elements(tokens_, width_));
-    normed_ = Buffer(elements(tokens_, width_));
-    qkv_ = Buffer(elements(tokens_, 3 * width_));
-    mixed_ = Buffer(elements(tokens_, width_));
-    expanded_ = Buffer(elements(tokens_, hidden));
-    logits_ = Buffer(elements(tokens_, context_turns_ * tokens_));
-    bias_ = Buffer(elements(context_turns_ * tokens_));
 }
 
-void Backbone::run(History& history, int place, int seen, ConstRows x, float* z) {
-    embed(place, x);
-    const Rows hidden{hidden_.data(), tokens_, width_};
-    const Rows normed{normed_.data(), tokens_, width_};
-    const Rows qkv{qkv_.data(), tokens_, 3 * width_};
-    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-        const Block& block = blocks_[layer];
-        norm_rows(block.norm1, hidden, normed);
-        apply(*kernels_, block.qkv, normed, qkv);
-        history.write(static_cast<int>(layer), place, qkv);
-        if (z == nullptr && layer + 1 == blocks_.size()) return;  // nobody reads what comes after the last keys
-        attend(history, static_cast<int>(layer), place, seen);
-        apply(*kernels_, block.projection, {mixed_.data(), width_}, hidden, Store::kAdd);
-        norm_rows(block.norm2, hidden, normed);
-        const Rows expanded{expanded_.data(), tokens_, block.expand.weight.n_out()};
-        apply(*kernels_, block.expand, normed, expanded);
-        for (int i = 0; i < tokens_; ++i) kernels_->gelu(expanded.row(i), block.expand.weight.n_out());
-        apply(*kernels_, block.contract, expanded, hidden, Store::kAdd);
+Backbone::Scratch Backbone::scratch(Compute& compute, int n_turns) const {
+    const int rows = n_turns * tokens_, hidden = blocks_.front().expand.weight.n_out(), seen = context_turns_ * tokens_;
+    Scratch scratch;
+    scratch.hidden = Buffer(elements(rows, width_));
+    scratch.normed = Buffer(elements(rows, width_));
+    scratch.qkv = Buffer(elements(rows, 3 * width_));
+    scratch.mixed = Buffer(elements(rows, width_));
+    scratch.expanded = Buffer(elements(rows, hidden));
+    scratch.attention = attention_scratch(compute, tokens_, seen, width_ / heads_);
+    scratch.n_turns = n_turns;
+    compute.reserve(rows, hidden);
+    compute.reserve(tokens_, 2 * width_);
+    return scratch;
+}
+
+void Backbone::run(Compute& compute, Scratch& scratch, std::span<const BackboneTurn> turns, float* z) const {
+    const int n_turns = static_cast<int>(turns.size()), rows = n_turns * tokens_;
+    int tokens = tokens_;  // of a turn
+    Rows hidden{scratch.hidden.data(), rows, width_}, normed{scratch.normed.data(), rows, width_};
+    const Rows qkv{scratch.qkv.data(), rows, 3 * width_};
+    embed(compute, hidden, turns);
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        const Block& block = blocks_[i];
+        const int layer = static_cast<int>(i);
+        norm_rows(compute, block.norm1, kEps, hidden, normed);
+        compute.apply(block.qkv, normed, qkv);
+        for (int t = 0; t < n_turns; ++t) {
+            const BackboneTurn& turn = turns[static_cast<std::size_t>(t)];
+            turn.history->write(compute, layer, turn.place, {qkv.row(t * tokens_), tokens_, qkv.stride});
+        }
+        if (i + 1 == blocks_.size()) {  // of what comes after the last keys only z is read
+            if (z == nullptr) return;
+            keep_agent_rows(hidden, n_turns, normed);
+            keep_agent_rows(qkv, n_turns, normed);  // q alone
+            tokens = static_cast<int>(agent_tokens_.size());
+            hidden.rows = normed.rows = n_turns * tokens;
+        }
+        mix(compute, scratch, layer, tokens, turns);
+        compute.apply(block.projection, {scratch.mixed.data(), width_}, hidden, {.accumulate = true});
+        norm_rows(compute, block.norm2, kEps, hidden, normed);
+        const Rows expanded{scratch.expanded.data(), hidden.rows, block.expand.weight.n_out()};
+        compute.apply(block.expand, normed, expanded, {.activation = Activation::kGelu});
+        compute.apply(block.contract, expanded, hidden, {.accumulate = true});
     }
-    read_out(place, z);
+    read_out(compute, scratch, turns, z);
 }
 
 const float* Backbone::positions(const Buffer& embedding, int place) const {
     return embedding.data() + (relative_ ? 0 : elements(place, tokens_, width_));
 }
 
-void Backbone::norm_rows(const Norm& norm, Rows in, Rows out) const {
-    for (int i = 0; i < in.rows; ++i) {
-        kernels_->layer_norm(out.row(i), in.row(i), norm.gain.data(), norm.bias.data(), width_);
-    }
-}
-
 // Adds the position to each token, then the input LayerNorm.
-void Backbone::embed(int place, ConstRows x) {
-    const float* position = positions(encoder_positions_, place);
-    const Rows hidden{hidden_.data(), tokens_, width_};
-    for (int i = 0; i < tokens_; ++i) {
-        const float* token = x.data + i * x.stride;
-        for (int d = 0; d < width_; ++d) hidden.row(i)[d] = token[d] + position[i * width_ + d];
+void Backbone::embed(Compute& compute, Rows hidden, std::span<const BackboneTurn> turns) const {
+    const std::size_t size = elements(tokens_, width_);
+    float* out = hidden.data;
+    for (const BackboneTurn& turn : turns) {
+        const float* position = positions(encoder_positions_, turn.place);
+        for (std::size_t i = 0; i < size; ++i) *out++ = turn.tokens[i] + position[i];
     }
-    norm_rows(input_norm_, hidden, hidden);
+    norm_rows(compute, input_norm_, kEps, hidden, hidden);
 }
 
-// mixed = softmax(q k^T / sqrt(d) + turn bias) v, head by head, over the visible places.
-void Backbone::attend(const History& history, int layer, int place, int seen) {
-    const int head_width = width_ / heads_, columns = seen * tokens_;
-    const float scale = 1.0F / std::sqrt(static_cast<float>(head_width));
-    const Rows logits{logits_.data(), tokens_, columns};
-    for (int head = 0; head < heads_; ++head) {
-        fill_bias(blocks_[static_cast<std::size_t>(layer)], head, place, seen);
-        const ConstRows queries{qkv_.data() + head * head_width, 3 * width_};
-        multiply(*kernels_, history.keys(layer, head), columns, head_width, queries, logits);
-        for (int i = 0; i < tokens_; ++i) kernels_->softmax(logits.row(i), bias_.data(), scale, columns);
-        const Rows mixed{mixed_.data() + head * head_width, tokens_, width_};
-        multiply(*kernels_, history.values(layer, head), head_width, columns, logits, mixed);
+// The first rows become those that z is read from, frame by frame and turn by turn; `spare` is overwritten.
+void Backbone::keep_agent_rows(Rows rows, int n_turns, Rows spare) const {
+    int kept = 0;
+    for (int t = 0; t < n_turns; ++t) {
+        for (const int token : agent_tokens_) {
+            std::copy_n(rows.row(t * tokens_ + token), width_, spare.row(kept++));
+        }
     }
+    for (int i = 0; i < kept; ++i) std::copy_n(spare.row(i), width_, rows.row(i));
 }
 
-void Backbone::fill_bias(const Block& block, int head, int place, int seen) {
+// Attention over the visible places, every head of every turn a task; so many tokens of a turn are left.
+void Backbone::mix(Compute& compute, Scratch& scratch, int layer, int tokens,
+                   std::span<const BackboneTurn> turns) const {
+    const int head_width = width_ / heads_;
+    compute.share(static_cast<int>(turns.size()) * heads_, [&](int worker, int task) {
+        const int index = task / heads_, head = task % heads_;
+        const BackboneTurn& turn = turns[static_cast<std::size_t>(index)];
+        AttentionScratch& own = scratch.attention[static_cast<std::size_t>(worker)];
+        fill_bias(blocks_[static_cast<std::size_t>(layer)], head, turn, own.bias.data());
+        const ConstRows queries{scratch.qkv.data() + elements(index, tokens, 3, width_) + head * head_width,
+                                3 * width_};
+        float* mixed = scratch.mixed.data() + elements(index, tokens, width_) + head * head_width;
+        attend(compute.own(worker), own, *turn.history, layer, head, turn.seen * tokens_, queries,
+               {mixed, tokens, width_});
+    });
+}
+
+void Backbone::fill_bias(const Block& block, int head, const BackboneTurn& turn, float* bias) const {
     if (!relative_) return;  // stays zero
     const float* by_distance = block.turn_bias.data() + head * context_turns_;
-    for (int other = 0; other < seen; ++other) {
-        const int distance = (place - other + context_turns_) % context_turns_;
-        std::fill_n(bias_.data() + other * tokens_, tokens_, by_distance[distance]);
+    for (int other = 0; other < turn.seen; ++other) {
+        const int distance = (turn.place - other + context_turns_) % context_turns_;
+        std::fill_n(bias + other * tokens_, tokens_, by_distance[distance]);
     }
 }
 
-void Backbone::read_out(int place, float* z) {
-    const float* position = positions(diffusion_positions_, place);
-    for (std::size_t f = 0; f < agent_tokens_.size(); ++f) {
-        const int token = agent_tokens_[f];
-        float* row = z + elements(f, width_);
-        kernels_->layer_norm(row, hidden_.data() + token * width_, output_norm_.gain.data(), output_norm_.bias.data(),
-                             width_);
-        for (int d = 0; d < width_; ++d) row[d] += position[token * width_ + d];
+// From the agent's rows alone.
+void Backbone::read_out(Compute& compute, const Scratch& scratch, std::span<const BackboneTurn> turns, float* z) const {
+    const float* hidden = scratch.hidden.data();
+    for (const BackboneTurn& turn : turns) {
+        const float* position = positions(diffusion_positions_, turn.place);
+        for (const int token : agent_tokens_) {
+            compute->layer_norm(z, hidden, output_norm_.gain.data(), output_norm_.bias.data(), kEps, width_);
+            for (int d = 0; d < width_; ++d) z[d] += position[token * width_ + d];
+            hidden += width_;
+            z += width_;
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-// Memory of the CPU engine: float arrays aligned for the widest vector, zeroed, of a size fixed at creation.
+// Memory of the CPU engine: arrays aligned for the widest vector, zeroed, of a size fixed at creation.
 #pragma once
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -9,29 +10,33 @@
 
 namespace visavis::cpu {
 
-class Buffer {
+template <class T>
+class Array {
   public:
-    Buffer() = default;
-    explicit Buffer(std::size_t size)
-        : values_(static_cast<float*>(allocate_block(std::max<std::size_t>(size, 1) * sizeof(float), kAlignment))),
+    Array() = default;
+    explicit Array(std::size_t size)
+        : values_(static_cast<T*>(allocate_block(std::max<std::size_t>(size, 1) * sizeof(T), kAlignment))),
           size_(size) {
         clear();
     }
 
-    float* data() { return values_.get(); }
-    const float* data() const { return values_.get(); }
+    T* data() { return values_.get(); }
+    const T* data() const { return values_.get(); }
     std::size_t size() const { return size_; }
-    std::span<float> span() { return {data(), size_}; }
-    void clear() { std::fill_n(values_.get(), size_, 0.0F); }
+    std::span<T> span() { return {data(), size_}; }
+    void clear() { std::fill_n(values_.get(), size_, T{}); }
 
   private:
     static constexpr std::size_t kAlignment = 64;
     struct Free {
-        void operator()(float* p) const noexcept { release_block(p, kAlignment); }
+        void operator()(T* p) const noexcept { release_block(p, kAlignment); }
     };
-    std::unique_ptr<float, Free> values_;
+    std::unique_ptr<T, Free> values_;
     std::size_t size_ = 0;
 };
+
+using Buffer = Array<float>;
+using Halves = Array<std::uint16_t>;  // bfloat16: the upper half of a float
 
 // The size of an array of these dimensions.
 template <class... Dimensions>

@@ -1,31 +1,23 @@
-// The native CPU engine: float32, one thread (the caller's), no allocation in step() after the first turns.
+// The native CPU engine.  No allocation in step() after the first turns.
 #pragma once
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <vector>
 
-#include "engines/cpu/backbone.h"
-#include "engines/cpu/denoiser.h"
-#include "engines/cpu/log_mel_encoder.h"
-#include "engines/cpu/slot.h"
-#include "engines/cpu/turn_tokens.h"
+#include "engines/cpu/crew.h"
+#include "engines/cpu/turn_group.h"
 #include "engines/engine.h"
-#include "session/noise.h"
+#include "engines/options.h"
 
 namespace visavis {
 
-enum class GuidanceSchedule { kConstant, kLinear };
-
-// What load_engine may ask for; nothing: as the model file says.
-struct CpuEngineOptions {
-    std::optional<Window> window;
-    std::optional<OwnPast> history;
-    std::optional<Sampler> sampler;
-    std::optional<int> steps;
-    int passes = 1;  // of masked decoding, frame unit; matters with linear guidance alone
-    GuidanceSchedule guidance_schedule = GuidanceSchedule::kConstant;
+struct CpuEngineOptions : EngineOptions {
+    cpu::Precision precision = cpu::Precision::kF32;
+    int threads = 1;                      // that share a step's turns, the caller's included
+    std::optional<bool> share_each_turn;  // among the threads; nothing: where the model is large
 };
+
+inline constexpr int kMaxThreads = 256;
 
 class CpuEngine final : public Engine {
   public:
@@ -33,43 +25,37 @@ class CpuEngine final : public Engine {
     explicit CpuEngine(const ModelFile& file, const CpuEngineOptions& options = {});
 
     const ModelInfo& info() const override { return info_; }
-    const ModelConfig& config() const { return config_; }  // with the options in force
+    const ModelConfig& config() const { return network_.config; }  // with the options in force
     const char* isa() const { return kernels_->name; }
+    cpu::Precision precision() const { return precision_; }  // f32, bf16 or int8
+    int threads() const { return crew_.size(); }
     int open() override;
     void close(int slot) override;
     void reset(int slot) override;
     void prepare(int steps) override;
+    // Replaces what the slot's last turn gave, (F, C) raw: what the next turn takes for its own past.
+    void set_own_motion(int slot, std::span<const float> motion);
     void step(std::span<const TurnInput> inputs, std::span<TurnOutput> outputs) override;
 
   private:
     class Busy;  // refuses a second caller instead of letting two of them race
     cpu::Slot& find(int slot);
-    void run_turn(cpu::Slot& slot, const TurnInput& input, TurnOutput& output);
-    void hear(cpu::Slot& slot, const TurnInput& input);
-    void see(cpu::Slot& slot, const TurnInput& input);
-    void denoise(cpu::Slot& slot, const TurnInput& input, int steps);
-    void commit(cpu::Slot& slot);
-    void prepare_window(cpu::Slot& slot);
-    void re_encode(cpu::Slot& slot, std::int64_t first_turn, int n_turns);
-    int place(const cpu::Slot& slot) const;
-    int seen(const cpu::Slot& slot) const;
-    float* embedded(cpu::Slot& slot, std::int64_t turn) const;
-    NoiseRequest noise_request(int steps) const;
-    std::span<const float> noise_of(const cpu::Slot& slot, const TurnInput& input, int steps);
+    void prepare_steps(int steps);
+    void form_groups();
 
+    cpu::Precision precision_;  // in this order: the choice of kernels settles it
     const cpu::Kernels* kernels_;
-    ModelConfig config_;
+    cpu::Network network_;
     ModelInfo info_;
-    std::vector<float> guidance_shares_;  // (F) of a frame's guidance, by the pass that decodes it
-    cpu::Normalisation normalisation_;
-    cpu::LogMelEncoder encoder_;
-    cpu::TurnTokens tokens_;
-    cpu::Backbone backbone_;
-    cpu::Denoiser denoiser_;
+    cpu::Format history_format_;
+    std::vector<cpu::TurnGroup> members_;  // one for each thread, or one that all threads share
+    cpu::Buffer silence_;
     std::vector<std::unique_ptr<cpu::Slot>> slots_;  // null: not open
-    cpu::Buffer audio_, features_, turn_, z_, unconditional_, motion_;
-    std::vector<float> noise_, guidance_;
+    std::vector<cpu::Turn> turns_;                   // of the step
+    std::vector<std::span<const cpu::Turn>> groups_;
     std::atomic_flag busy_;
+    bool shares_turns_;
+    cpu::Crew crew_;  // last: its threads use the rest
 };
 
 }  // namespace visavis

@@ -1,7 +1,10 @@
-// The diffusion head: from the condition z of a turn and its noise to the normalised motion.
+// The diffusion head: from the condition z of turns and their noise to the normalised motion.
 //
 // A row is what is denoised together: one frame (C), or the whole turn (F*C).  Modulations (adaLN) depend on time and
-// condition alone, never on x, so that those of all steps are one matrix product before the loop.
+// condition alone, never on x, so that those of (up to 8) steps are one matrix product before the loop.  The embedding
+// of the condition is always float32: in bfloat16 it made over half of the whole model's error, for a hundredth of its
+// products.  What runs in every step is never 8-bit integers, which made half of their error there.  Turns of different
+// sessions (B) go through it together.
 #pragma once
 #include <map>
 #include <vector>
@@ -12,23 +15,39 @@
 
 namespace visavis::cpu {
 
+struct DenoiseTurn {
+    const float* own_before = nullptr;  // (F, C) normalised motion of the turn before
+    const float* noise = nullptr;       // (1 + noise_steps, F, C), x_T first
+    float temperature = 1;              // scales the step noise, with dpm2m x_T
+};
+
 struct DenoiseRequest {
-    const float* z = nullptr;              // (F, D)
-    const float* unconditional = nullptr;  // (F, D), or null: no guidance
-    const float* own_before = nullptr;     // (F, C) normalised motion of the turn before
-    const float* noise = nullptr;          // (1 + steps, F, C), x_T first
-    std::span<const float> guidance;       // scale of each frame (F)
-    float temperature = 1;                 // scales the step noise, with dpm2m x_T
-    int steps = 0;
+    std::span<const DenoiseTurn> turns;    // B
+    const float* z = nullptr;              // (B * F, D)
+    const float* unconditional = nullptr;  // (B * F, D), or null: no guidance
+    std::span<const float> guidance;       // scale of each frame (B * F)
+    int steps = 0;                         // prepared before
 };
 
 class Denoiser {
   public:
     Denoiser(const TensorReader& reader, Sampler sampler, const float* channel_mask);
 
-    // out (F, C) normalised.  The first call with a number of steps prepares its tables.
-    void run(const DenoiseRequest& request, float* out);
-    void prepare(int steps) { plan(steps); }
+    struct Scratch {
+        Buffer condition, embedded, hidden, normed, inner;  // (rows, ..)
+        Buffer activated;                                   // (steps * rows, W)
+        Buffer modulation, unconditional;                   // (steps * rows, modulation width)
+        Buffer x, x0, previous, unguided, v;                // (rows, row) = (B * F, C)
+        int n_turns = 0, steps = 0;
+    };
+    Scratch scratch(Compute& compute, int n_turns) const;
+    // Step noise that it reads after x_T: none with dpm2m, which is deterministic from there.
+    int noise_steps(int steps) const { return sampler_ == Sampler::kAncestral ? steps : 0; }
+    // The tables and the memory that a number of steps needs.
+    void prepare(Compute& compute, int steps);
+    void prepare(Compute& compute, Scratch& scratch, int steps) const;
+
+    void run(Compute& compute, Scratch& scratch, const DenoiseRequest& request, float* out) const;  // (B * F, C)
 
   private:
     struct Block {
@@ -37,22 +56,24 @@ class Denoiser {
     };
     struct Plan {
         std::vector<SamplerStep> steps;
-        Buffer time_embedding;             // (steps, W)
-        Buffer activated;                  // (steps * rows, W)
-        Buffer modulation, unconditional;  // (steps * rows, modulation width)
+        Buffer time_embedding;  // (steps, W)
     };
-    Plan& plan(int steps);
-    Buffer time_embedding(const std::vector<SamplerStep>& steps) const;
-    void modulate_all(Plan& plan, const DenoiseRequest& request, const float* z, Buffer& modulation);
-    void predict(const float* modulation, Rows x0, float* v);
-    void modulate(Rows hidden, const Norm* norm, const float* modulation);
+    Buffer time_embedding(Compute& compute, const std::vector<SamplerStep>& steps) const;
+    void gather_condition(Scratch& scratch, const DenoiseRequest& request, const float* z) const;
+    void modulate(Compute& compute, Scratch& scratch, const DenoiseRequest& request, int first) const;
+    void modulate_steps(Compute& compute, Scratch& scratch, const DenoiseRequest& request, int first, const float* z,
+                        Buffer& modulation) const;
+    void predict(Compute& compute, Scratch& scratch, const float* modulation, Rows x0, float* v) const;
+    void norm_rows(Compute& compute, Rows hidden, Rows normed, const Norm* norm, const float* modulation) const;
     void set_noise_scale(double lip_noise);
-    void update_ancestral(const SamplerStep& step, const float* noise, float temperature);
-    void update_dpm2m(const SamplerStep& step, bool first);
-    void guide(std::span<const float> guidance);
-    void finish(const DenoiseRequest& request, float* out) const;
+    void start(Scratch& scratch, const DenoiseRequest& request) const;
+    void update_ancestral(Scratch& scratch, const SamplerStep& step, std::size_t s,
+                          const DenoiseRequest& request) const;
+    void update_dpm2m(Scratch& scratch, const SamplerStep& step, bool first, int n) const;
+    void guide(Scratch& scratch, std::span<const float> guidance) const;
+    void finish(const Scratch& scratch, const DenoiseRequest& request, float* out) const;
+    int rows(const DenoiseRequest& request) const { return static_cast<int>(request.turns.size()) * n_rows_; }
 
-    const Kernels* kernels_;
     Sampler sampler_;
     int frames_, n_channels_, width_;  // F, C, D
     int n_rows_, row_width_, head_width_, head_context_, condition_width_, modulation_width_;
@@ -63,8 +84,6 @@ class Denoiser {
     Buffer residual_gain_;   // (F, C), of the last own frame; empty like the scale
     Buffer residual_scale_;  // (F, C); empty: rows hold motion itself
     std::map<int, Plan> plans_;
-    Buffer condition_, embedded_, hidden_, normed_, inner_;
-    Buffer x_, x0_, previous_, unguided_, v_;  // (rows, row) = (F, C)
 };
 
 }  // namespace visavis::cpu

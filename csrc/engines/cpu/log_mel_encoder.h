@@ -1,12 +1,14 @@
 // The log-mel speech encoder: 16 kHz samples in, one feature vector per 40 ms frame out.
 //
-// mel frame m (100 Hz) sees the samples [160(m+1) - 400, 160(m+1)); a real DFT with its Hann window folded in (a matrix
-// product), power, mel triangles, (ln(mel + 1e-7) + 10) / 4; then valid 1-D convolutions with GELU down to 25 Hz.
-// Causal: the audio it already saw is its only context, so the caller keeps the last context_samples samples.
+// mel frame m (100 Hz) sees the samples [160(m+1) - 400, 160(m+1)); their power spectrum, mel triangles,
+// (ln(mel + 1e-7) + 10) / 4; then valid 1-D convolutions with GELU down to 25 Hz.  Causal.
+//
+// What a turn has computed is not computed again: a voice's state keeps the last inputs of every layer.
 #pragma once
 #include <vector>
 
-#include "engines/cpu/tensor_reader.h"
+#include "engines/cpu/spectrum.h"
+#include "engines/cpu/voice.h"
 
 namespace visavis::cpu {
 
@@ -14,25 +16,35 @@ class LogMelEncoder {
   public:
     explicit LogMelEncoder(const TensorReader& reader);
 
-    // samples: config.context_samples() of history, then n_frames * 640; out (n_frames, speech_width) with
-    // n_frames = turn_frames.
-    void encode(const float* samples, Rows out);
+    struct Scratch {
+        Spectrum::Scratch spectrum;
+        Buffer audio, power, inputs, outputs;
+    };
+    Scratch scratch(Compute& compute, int n_voices) const;
+    std::size_t state_size() const;                            // floats
+    Buffer silence(Compute& compute, Scratch& scratch) const;  // the state after endless silence
+
+    // The F tokens of each voice, seen `ahead` frames after the turn's begin: out (voices * F, speech_width).
+    void encode(Compute& compute, Scratch& scratch, std::span<const Voice> voices, int ahead, Rows out) const;
 
   private:
     struct Convolution {
         Linear linear;
         int stride = 1;
-        int n_in = 0;
-        Buffer out;  // (frames of this layer, width)
-        int n_out_frames = 0;
+        int n_in = 0;     // width of its input
+        int kept = 0;     // inputs that the next turn needs again
+        int skipped = 0;  // inputs that no window sees, at its begin
+        int rate = 0;     // inputs per motion frame
     };
-    void log_mel(const float* samples);
+    void take_audio(Scratch& scratch, std::span<const Voice> voices, int ahead) const;
+    void log_mel(Compute& compute, Scratch& scratch, int n_voices, int n_mel_frames) const;
+    void take_inputs(Scratch& scratch, const Convolution& layer, std::size_t at, std::span<const Voice> voices,
+                     int ahead) const;
 
-    const Kernels* kernels_;
-    Linear dft_, mel_;
+    int frames_, ahead_, bands_;
+    Spectrum spectrum_;
+    Linear mel_;
     std::vector<Convolution> convolutions_;
-    int n_mel_frames_ = 0;
-    Buffer spectrum_, power_, features_;
 };
 
 }  // namespace visavis::cpu

@@ -3,18 +3,20 @@
 #include <cstdint>
 
 #include "engines/cpu/history.h"
+#include "model_file/model_config.h"
 
 namespace visavis::cpu {
 
 struct Slot {
-    Slot(const Kernels& kernels, const ModelConfig& config);
+    // silence: the state of a voice that has not been heard (LogMelEncoder::silence).
+    Slot(const Kernels& kernels, Format format, const ModelConfig& config, const Buffer& silence);
 
-    void clear();  // as at a session's start
+    void clear(const Buffer& silence);  // as at a session's start
 
     History history;
-    Buffer user_tail, agent_tail;  // the last context_samples samples before the turn
-    Buffer own;                    // (F, C) normalised motion of the turn before, zeros at the start
-    Buffer embedded;               // (context_turns, T, D) embedded past turns, a ring; empty with window ring
+    Buffer user_voice, agent_voice;  // what the speech encoder keeps of them
+    Buffer own;                      // (F, C) normalised motion of the turn before, zeros at the start
+    Buffer embedded;                 // (context_turns, T, D) embedded past turns, a ring; empty with window ring
     std::int64_t n_turns = 0;
     int n_cached = 0;  // amortised: turns whose keys and values are valid, positions 0..n_cached
 };

@@ -1,4 +1,5 @@
-// From signals to the tokens of one turn, as the backbone takes them (before positions), in both layouts.
+// From signals to the tokens of turns, as the backbone takes them (before positions), in both layouts; of several turns
+// (B) of different sessions at once.
 //
 // Fill the four streams with set_*(), then embed() as often as needed: conditional and unconditional, masked and fed.
 #pragma once
@@ -17,33 +18,49 @@ class TurnTokens {
   public:
     explicit TurnTokens(const TensorReader& reader);
 
-    void set_user_speech(ConstRows features);   // (F, speech_width)
-    void set_agent_speech(ConstRows features);  // (F, speech_width)
+    struct Scratch {
+        Buffer streams;  // (4, B * F, w): user speech, user motion, agent speech, agent motion
+        Buffer motion, motion_hidden, gathered, projected;
+        Buffer style;  // (B, D): what a turn's style adds to the agent's tokens
+    };
     // (F, C) raw units; a frame without its flag, or no motion at all, becomes fake_latent.  Empty flags: all present.
-    void set_user_motion(const Normalisation& normalisation, std::span<const float> motion,
-                         std::span<const std::uint8_t> present);
-    void set_own_motion(const float* normed);  // (F, C)
-    void mask_own_motion() { masked_ = true; }
+    struct UserMotion {
+        std::span<const float> values;
+        std::span<const std::uint8_t> present;
 
-    void embed(Branch branch, Rows x);  // x (T, D)
+        bool has(int frame) const {
+            return !values.empty() && (present.empty() || present[static_cast<std::size_t>(frame)] != 0);
+        }
+    };
+    Scratch scratch(Compute& compute, int n_turns) const;
+
+    // kind: kUserSpeech or kAgentSpeech; features (B * F, speech_width).
+    void set_speech(Compute& compute, Scratch& scratch, int kind, ConstRows features, int n_turns) const;
+    void set_user_motion(Compute& compute, Scratch& scratch, const Normalisation& normalisation,
+                         std::span<const UserMotion> turns) const;
+    void set_own_motion(Compute& compute, Scratch& scratch, const float* normed, int n_turns) const;  // (B * F, C)
+    // Of one turn of the B; empty: the average person.
+    void set_style(Scratch& scratch, int turn, std::span<const float> style) const;
+
+    // x (B * T, D).  Masked: without the agent's own motion.
+    void embed(Compute& compute, Scratch& scratch, Branch branch, bool masked, int n_turns, Rows x) const;
 
   private:
-    Rows stream(int kind);
-    const float* token(int kind, int frame, Branch branch);
-    void encode_motion(const float* normed, Rows out);
-    void embed_markers(Branch branch, Rows x);
-    void embed_fused(Branch branch, int frame_kind, Rows x);
+    Rows stream(Scratch& scratch, int kind, int n_turns) const;
+    const float* token(Scratch& scratch, int kind, int frame, Branch branch) const;
+    void encode_motion(Compute& compute, Scratch& scratch, const float* normed, Rows out) const;
+    void embed_markers(Compute& compute, Scratch& scratch, Branch branch, bool masked, Rows x) const;
+    void embed_fused(Compute& compute, Scratch& scratch, Branch branch, bool masked, int frame_kind, Rows x) const;
+    void add_style(const Scratch& scratch, Rows x) const;
 
-    const Kernels* kernels_;
-    int frames_, token_width_, width_, n_channels_;
-    bool fused_, masked_ = true;
+    int frames_, token_width_, width_, n_channels_, n_styles_;
+    bool fused_;
     std::vector<int> kinds_, frames_of_;  // (T)
     Linear speech_projection_, motion_in_, motion_out_, to_model_, user_to_model_;
     Buffer markers_;     // (10, w)
     Buffer fake_;        // (w)
     Buffer mask_token_;  // (D)
-    Buffer streams_;     // (4, F, w): user speech, user motion, agent speech, agent motion
-    Buffer motion_, motion_hidden_, gathered_, projected_;
+    Buffer style_;       // (S, D)
 };
 
 }  // namespace visavis::cpu

@@ -7,6 +7,7 @@
  *   vv_model     weights, read only.  Load one, share it.
  *   vv_engine    what executes a model.  One serves many sessions.
  *   vv_session   one character's conversation.  Push audio in, poll frames out.
+ *   vv_stage     all heads of a game, generated on a thread of its own (stage.h): what games use.
  *
  * A whole conversation, offline (errors unchecked for brevity):
  *
@@ -83,7 +84,7 @@ extern "C" {
 /* ---- Version -------------------------------------------------------------------------------------------------------
  * Major and minor number of this header.  A library serves every header of its major number and of its minor number or
  * below: structs carry their size and only grow at the end. */
-#define VV_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
+#define VV_ABI_VERSION ((uint32_t)((1u << 16) | 2u))
 
 /* Whether the library that was found at run time serves a header of that version.  Call it first. */
 VV_API int vv_abi_matches(uint32_t header_version);
@@ -99,7 +100,9 @@ typedef enum vv_status {
     VV_ERROR_UNSUPPORTED = 4,      /* exists, but not in this build or combination */
     VV_ERROR_STATE = 5,            /* not at this time: a push after the end, a second caller */
     VV_ERROR_OUT_OF_MEMORY = 6,
-    VV_ERROR_INTERNAL = 7 /* a promise inside the library was broken: please report it */
+    VV_ERROR_INTERNAL = 7, /* a promise inside the library was broken: please report it */
+    VV_ERROR_BUSY = 8,     /* another thread is doing the same; keep what you have */
+    VV_ERROR_FULL = 9      /* nothing was taken: a queue is full, or there are as many heads as there can be */
 } vv_status;
 
 /* A few words for a status, never NULL. */
@@ -112,7 +115,7 @@ VV_API const char* vv_last_error(void);
 typedef enum vv_log_level { VV_LOG_ERROR = 0, VV_LOG_INFO = 1 } vv_log_level;
 typedef void (*vv_log_fn)(void* user, vv_log_level level, const char* message);
 /* Where the library's log goes: each failure once, each model loaded.  NULL: nowhere (the default).  The function is
- * called on the thread of the call that it is about, and must not call the library. */
+ * called on the thread of the call that it is about (of a stage: its own), and must not call the library. */
 VV_API void vv_set_log(vv_log_fn log, void* user);
 
 /* Where large blocks come from: weights, histories, audio and frame buffers.  (Handles, names and other small things
@@ -158,30 +161,33 @@ VV_API void vv_model_destroy(vv_model* model);
  * Copies the weights into the layout that it computes with. */
 typedef struct vv_engine vv_engine;
 
-typedef enum vv_engine_kind { VV_ENGINE_CPU = 0 } vv_engine_kind;
-typedef enum vv_window {
-    VV_WINDOW_DEFAULT = 0,
-    VV_WINDOW_EXACT = 1,
-    VV_WINDOW_AMORTISED = 2,
-    VV_WINDOW_RING = 3
-} vv_window;
-typedef enum vv_history {
-    VV_HISTORY_DEFAULT = 0,
-    VV_HISTORY_MASKED = 1,
-    VV_HISTORY_FED = 2,
-    VV_HISTORY_LAGGED = 3
-} vv_history;
+/* CUDA: an NVIDIA GPU; needs libvisavis_cuda beside this library, see docs/engines.md. */
+typedef enum vv_engine_kind { VV_ENGINE_CPU = 0, VV_ENGINE_CUDA = 1 } vv_engine_kind;
+typedef enum vv_window { VV_WINDOW_DEFAULT, VV_WINDOW_EXACT, VV_WINDOW_AMORTISED, VV_WINDOW_RING } vv_window;
+typedef enum vv_history { VV_HISTORY_DEFAULT, VV_HISTORY_MASKED, VV_HISTORY_FED, VV_HISTORY_LAGGED } vv_history;
+typedef enum vv_precision {
+    VV_PRECISION_AUTO = 1,
+    VV_PRECISION_F32 = 2,
+    VV_PRECISION_BF16 = 3,
+    VV_PRECISION_INT8 = 4,
+    VV_PRECISION_F16 = 5
+} vv_precision;
 typedef enum vv_sampler { VV_SAMPLER_DEFAULT = 0, VV_SAMPLER_ANCESTRAL = 1, VV_SAMPLER_DPM2M = 2 } vv_sampler;
 
 /* 0 in a field other than the first: what the model file says. */
 typedef struct vv_engine_config {
     uint32_t struct_size;
-    uint32_t kind;    /* vv_engine_kind */
-    uint32_t window;  /* vv_window: how far back is recomputed; a model allows some of them */
-    uint32_t history; /* vv_history: what past turns show of the agent's own motion */
-    uint32_t sampler; /* vv_sampler */
-    int32_t steps;    /* denoising steps */
-    int32_t passes;   /* of masked decoding (0: 1) */
+    uint32_t kind;      /* vv_engine_kind */
+    uint32_t window;    /* vv_window: how far back is recomputed; a model allows some of them */
+    uint32_t history;   /* vv_history: what past turns show of the agent's own motion */
+    uint32_t sampler;   /* vv_sampler */
+    int32_t steps;      /* denoising steps */
+    int32_t passes;     /* of masked decoding (0: 1) */
+    uint32_t precision; /* vv_precision.  CPU: 0 is F32, AUTO is BF16 where there is AVX-512-BF16, else F32; INT8 needs
+                           AVX-512-VNNI.  CUDA: 0 and AUTO are BF16 from compute capability 8.0 on, else F16 */
+    int32_t threads;    /* CPU: that share a step's turns and each turn of a large model, the caller's one (0: 1) */
+    int32_t device;     /* since 1.2.  CUDA: which GPU; 0: the first */
+    int32_t multiprocessors; /* of it that the engine may fill at once, so that a renderer has its share (0: all) */
 } vv_engine_config;
 
 static inline vv_engine_config vv_engine_config_default(void) {
@@ -191,7 +197,7 @@ static inline vv_engine_config vv_engine_config_default(void) {
     return config;
 }
 
-/* A NULL config is the default.  VV_ERROR_UNSUPPORTED where engine and model do not go together. */
+/* A NULL config is the default.  VV_ERROR_UNSUPPORTED where engine and model, or engine and machine, do not fit. */
 VV_API vv_status vv_engine_create(const vv_model* model, const vv_engine_config* config, vv_engine** engine);
 /* Sessions keep the engine: it may be destroyed before them. */
 VV_API void vv_engine_destroy(vv_engine* engine);
@@ -337,12 +343,12 @@ VV_API vv_status vv_session_poll_turns(vv_session* session, vv_turn* turns, size
  * frames. */
 VV_API int64_t vv_session_delay_ns(const vv_session* session);
 
-/* What can be set on a character's face: how much its parts move, emotions, eyes, gain, offset and limits of every
- * channel (docs/rig.md has the table). */
+/* What can be set on a character: who it is, where the model has styles (docs/personas.md); how much parts of its face
+ * move, emotions, eyes, gain, offset and limits of every channel (docs/rig.md has the table). */
 typedef struct vv_dial {
     uint32_t struct_size; /* set it to sizeof(vv_dial) before the call */
     uint32_t reserved;
-    const char* name;    /* such as "emotion.joy" or "headYaw.gain"; lives as long as the session, as does: */
+    const char* name;    /* such as "style.nods" or "headYaw.gain"; lives as long as the session, as does: */
     const char* meaning; /* a few words */
     double low, high;    /* the range */
     double standard;     /* the value at the start */
@@ -389,4 +395,5 @@ VV_API vv_status vv_session_get_stats(const vv_session* session, vv_session_stat
 #ifdef __cplusplus
 }
 #endif
+#include "stage.h"
 #endif

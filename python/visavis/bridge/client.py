@@ -50,8 +50,9 @@ class Client:
     def request(self, name: str, timeout_s: float = TIMEOUT_S, **members: Any) -> dict[str, Any]:
         """One control request and its reply.  Raises StateError without an answer, InvalidArgument on a refusal."""
         id_ = time.monotonic_ns()
-        self._control.send(json.dumps({"request": name, "id": id_, **members}).encode())
         deadline = time.monotonic() + timeout_s
+        if self._control.poll(round(timeout_s * 1000), zmq.POLLOUT):  # never, once the server has refused our key
+            self._control.send(json.dumps({"request": name, "id": id_, **members}).encode(), zmq.DONTWAIT)
         while self._control.poll(max(0, round((deadline - time.monotonic()) * 1000))):
             reply: dict[str, Any] = json.loads(self._control.recv_multipart()[-1])
             if reply.get("id") != id_ and reply.get("id") is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from visavis import __version__
 from visavis.bridge.head import HeadOptions
-from visavis.errors import Error, InvalidArgument, Unsupported
+from visavis.errors import Error, FullError, InvalidArgument, Unsupported
 
 if TYPE_CHECKING:
     from visavis.bridge.server import BridgeServer
@@ -50,6 +50,8 @@ def answer(server: "BridgeServer", payload: bytes, allowed: Collection[str] | No
         reply = _refusal(id_, refused.code, str(refused))
     except InvalidArgument as error:
         reply = _refusal(id_, "bad_value", str(error))
+    except FullError as error:
+        reply = _refusal(id_, "full", str(error))
     except Unsupported as error:
         reply = _refusal(id_, "unsupported", str(error))
     except Error as error:

@@ -30,6 +30,7 @@ def render(
 ) -> "Group":
     """The dashboard at one moment of the conversation."""
     from rich.console import Group
+    from rich.markup import escape
     from rich.panel import Panel
 
     seconds = conversation_ns / 1e9
@@ -37,7 +38,7 @@ def render(
     state = head.newest.state if head.newest else 0
     voices.add_row("agent", _level_bar(agent, seconds, "cyan"), "speaks" if state & SPEAKING else "listens")
     voices.add_row("user", _level_bar(user, seconds, "red"), "speaks" if level_db(user, seconds) > -45 else "")
-    title = f"visavis demo   {max(0.0, seconds):5.1f} of {length_ns / 1e9:.1f} s   {head.model.name}"
+    title = f"visavis demo   {max(0.0, seconds):5.1f} of {length_ns / 1e9:.1f} s   {escape(head.model.name)}"
     return Group(
         Panel(voices, title=title), Panel(_face(head), title="face"), Panel(_times(head, arrived), title="time")
     )

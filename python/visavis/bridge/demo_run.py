@@ -1,6 +1,7 @@
 """The demo: session, engine, server, a subscriber in another process, live view, plot."""
 
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -20,9 +21,12 @@ from visavis.bridge.server import BridgeServer
 from visavis.bridge.track import percentiles
 from visavis.errors import FileError, InternalError
 from visavis.motion_file import check_output_path, read_motion
+from visavis.runtime import MAX_LOAD, Runtime
 
 if TYPE_CHECKING:
     from visavis.session import Model
+    from visavis.trace import Trace
+    from visavis.viewer.view import Page
 
 FAST_TICK_NS = 20_000_000  # a step of the clock that does not wait
 REFRESH_S, LOG_S = 0.125, 5.0
@@ -119,25 +123,33 @@ def run_demo(
     pair: bool = False,
     take: Path | None = None,
     dials: dict[str, float] | None = None,
+    page: "Page | None" = None,
+    trace: "Trace | None" = None,
 ) -> Iterator[str]:
     """The whole demo, of one head or of two that talk to each other; gives lines to print.  Raises the errors of the
-    house.  `take`: record it there, a pair as NAME-agent.npz and NAME-user.npz."""
+    house.  `take`: record it there, a pair as NAME-agent.npz and NAME-user.npz.  `page`: show it there meanwhile."""
     names = ("agent", "user") if pair else ("demo",)
     paths = [_output_paths(out, f"-{name}" if pair else "") for name in names]
     started = time.monotonic()
     clock = SteppedClock() if fast else None
-    with BridgeServer(model, port=port, clock=clock or time.monotonic_ns) as server, ExitStack() as recorders:
+    runtime = Runtime(model, max_load=math.inf if fast else MAX_LOAD, clock=clock)
+    with BridgeServer(runtime, port=port, trace=trace) as server, ExitStack() as others:
         takes = [take and take.with_name(f"{take.stem}-{name}.npz") if pair else take for name in names]
         options = [HeadOptions(seed=seed + i, dials=dials or {}) for i in range(len(names))]
         heads = [server.open_head(*opened) for opened in zip(names, options, takes, strict=True)]
         server.owned_heads.update(names)
         if pair:
             server.pair_heads(*names)
-        voices = DemoVoices(heads[0], partner=heads[1] if pair else None)
+        heard = server.publish if page and not pair else None  # the user's voice, which is no head's, on the page
+        voices = DemoVoices(heads[0], partner=heads[1] if pair else None, publish=heard)
+        if page is not None:
+            from visavis.bridge.web import WebRelay
+
+            yield page.show(others.enter_context(WebRelay(server, page.address)).url)
         roles = []
         for i, (head, (motion_path, plot_path)) in enumerate(zip(heads, paths, strict=True)):
             own, other = (voices.user, voices.agent) if i else (voices.agent, voices.user)
-            recorder = recorders.enter_context(RecorderProcess(server.ports.endpoint, head.name, motion_path))
+            recorder = others.enter_context(RecorderProcess(server.ports.endpoint, head.name, motion_path))
             roles.append(Role(head, own, other, motion_path, plot_path, recorder))
         late = yield from _converse(Pace(server, clock, [role.recorder for role in roles], stop), roles, voices)
     if stop():

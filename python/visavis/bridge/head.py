@@ -1,4 +1,4 @@
-"""A head: one character on a server.  Its session on the server's clock, the voice that goes out with its motion, its
+"""A head: one character on a server.  Its session in the server's runtime, the voice that goes out with its motion, its
 counters, and the messages that all this makes (docs/protocol.md).  One caller at a time.
 """
 
@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from visavis import _core
 from visavis.bridge.audio_queue import AudioQueue, Chunk
 from visavis.bridge.dials import HeadDials, temperature_of
-from visavis.bridge.wire import END, TIMED, WITHDRAWN
+from visavis.bridge.track import percentiles
+from visavis.bridge.wire import END, LATE, TIMED, WITHDRAWN
 from visavis.constants import FRAME_NS, FRAME_RATE
 from visavis.errors import InvalidArgument
+from visavis.session import Frame, frames_of
 
 if TYPE_CHECKING:
     from visavis.pairing import Link
-    from visavis.session import AgentAudio, Frame, Late, Model
+    from visavis.runtime import Runtime
+    from visavis.session import AgentAudio, Late
+    from visavis.trace import HeadTrace, Trace
 
 STAGES = ("speech", "backbone", "denoise")
 DTYPES = ("f32", "norm16")
@@ -56,45 +60,55 @@ class HeadOptions:
 
 
 class Head:
-    """Voices and faces go in at any time; `advance` gives the messages that are due.  Create, use, `close`."""
+    """Voices and faces go in at any time; `messages` gives what is due, once the runtime has advanced the session.
+
+    Create, use, `close`.
+    """
 
     def __init__(
         self,
         name: str,
-        model: "Model",
+        runtime: "Runtime",
         options: HeadOptions,
-        clock: Callable[[], int],
         epoch: int,
         take: Path | None = None,
+        trace: "Trace | None" = None,
     ) -> None:
+        """Raises InvalidArgument, and FullError where the runtime has no room."""
+        model = runtime.model
         self.name, self.epoch, self.options, self.model = name, epoch, options, model
         if options.dtype == "norm16" and model.engine.config.motion_space == "flame56":
             raise InvalidArgument("dtype is norm16; expected f32: the weights of flame56 leave [0, 1]")
-        self._clock = clock
+        self._clock = runtime.clock
+        self._units = model.units if options.dtype == "norm16" else ()
         self.schema_hash = _core.wire.schema_hash(model.channels, model.units)
         self._sequences: Counter[str] = Counter()
         self._message("VVC1")  # raises for a name that no message can carry
         self._sequences.clear()
-        self._session = model.session(
+        self.session = runtime.session(
             seed=options.seed,
             agent_audio=cast("AgentAudio", options.agent_audio),
             temperature=temperature_of(options.dials),
             lead_ns=LEAD_NS,
             late=cast("Late", options.late),
-            clock=clock,
             take=take,
         )
         self.write_take: Callable[[], None] | None = None  # of a closed head; may be called in another thread
         try:
-            self.dials = HeadDials(self._session, options.dials)
+            self.dials = HeadDials(self.session, options.dials)
         except InvalidArgument:
-            self._session.close()
+            self.session.close()
             raise
-        self._start_ns = clock()  # the session's clock is 0 when the head is open
+        self.start_ns = self.session.origin_ns  # server's clock, when the session's shows 0
+        self._trace: HeadTrace | None = None
+        if trace is not None:
+            facts = {"delay_ns": self.session.delay_ns, "user_lag_frames": self.session.user_lag_frames}
+            self._trace = trace.head(name, turn_frames=model.turn_frames, start_ns=self.start_ns, **facts)
         self._voice = AudioQueue()
-        self._voice_end_ns = 0  # of the user's voice as pushed
+        self._voice_end_ns: int | None = None  # of the user's voice as pushed
         self._n_voice_samples = 0
         self.newest: Frame | None = None
+        self.spoken_to_ns: int | None = None  # session clock: when a sender's voice of the user came last
         self.partner: str | None = None  # the head that is this one's user
         self._link: Link | None = None  # what this head does reaches its partner
         self._sums = dict.fromkeys(("turns", *(f"{stage}_ns" for stage in STAGES)), 0)
@@ -102,15 +116,18 @@ class Head:
         self.stage_ms: dict[str, deque[float]] = {stage: deque(maxlen=REMEMBERED_TURNS) for stage in STAGES}
 
     def session_ns(self, server_ns: int | None = None) -> int:
-        """What the session clock shows when the server's clock shows `server_ns` (default: now)."""
-        return (self._clock() if server_ns is None else server_ns) - self._start_ns
+        """What the session clock shows when the server's clock shows `server_ns` (default: now).
+
+        Below 0 for up to a turn after the head was opened.
+        """
+        return (self._clock() if server_ns is None else server_ns) - self.start_ns
 
     def pair_with(self, other: "Head", *, motion: bool) -> None:
         """From now on the other head hears this one and, with `motion`, sees it."""
         from visavis.pairing import Link
 
-        offset_ns = self._start_ns - other._start_ns
-        self._link = Link(self._session, other._session, motion=motion, offset_ns=offset_ns)
+        offset_ns = self.start_ns - other.start_ns
+        self._link = Link(self.session, other.session, motion=motion, offset_ns=offset_ns)
         self.partner = other.name
 
     def unpair(self) -> None:
@@ -126,16 +143,22 @@ class Head:
         self._check_alone()
         length_ns = round(len(samples) * 1e9 / rate)
         heard_ns = self.session_ns() - length_ns
-        if time_ns is None and self._voice_end_ns < heard_ns - DRY_NS:
+        end_ns = self._voice_end_ns
+        if time_ns is None and (end_ns is None or end_ns < heard_ns - DRY_NS or heard_ns <= 0):
             time_ns = heard_ns
-        self._voice_end_ns = self._session.push_user_audio(samples, rate, time_ns) + length_ns
+        start_ns = self.session.push_user_audio(samples, rate, time_ns)
+        self._voice_end_ns = start_ns + length_ns
+        if self._trace is not None:
+            self._trace.voice("user", self._clock(), start_ns, len(samples), rate)
 
     def push_agent_audio(self, samples: NDArray[np.float32], rate: int, time_ns: int | None = None) -> None:
         """The agent's voice: heard by the session at once, published with the motion that belongs to it."""
-        start_ns = self._session.push_agent_audio(samples, rate, time_ns)
-        self._voice.push(samples, rate, start_ns + self._session.delay_ns)
+        start_ns = self.session.push_agent_audio(samples, rate, time_ns)
+        self._voice.push(samples, rate, start_ns + self.session.delay_ns)
         if self._link is not None:
             self._link.voice(samples, rate, start_ns)
+        if self._trace is not None:
+            self._trace.voice("agent", self._clock(), start_ns, len(samples), rate)
 
     def queue_voice(self, samples: NDArray[np.float32], rate: int, time_ns: int) -> None:
         """A voice that goes out at that time and that the session does not hear."""
@@ -148,41 +171,54 @@ class Head:
     def push_user_motion(self, values: NDArray[np.float32], time_ns: int | None = None) -> None:
         """The user's face (n, C); without a time, as of now."""
         self._check_alone()
-        self._session.push_user_motion(values, self.session_ns() if time_ns is None else time_ns)
+        self.session.push_user_motion(values, self.session_ns() if time_ns is None else time_ns)
 
-    def advance(self) -> Iterator[bytes]:
-        """The messages that are due: frames, each behind the voice that belongs to it."""
-        self._session.advance(self.session_ns())
-        frames = self._session.poll()
+    def messages(self) -> Iterator[bytes]:
+        """The messages that are due: frames, each behind the voice that belongs to it.  Raises the engine's errors."""
+        index, time_ns, state, values = self.session._poll_arrays(None)
+        if self._trace is not None:
+            self._trace.turns(self.session.poll_turns())
+        if not len(index):
+            return
         if self._link is not None:
-            self._link.show(frames)
-        for frame in frames:
-            if frame.state & WITHDRAWN:
-                continue  # the cut has said so
-            yield from map(self._voice_message, self._voice.take(frame.time_ns + FRAME_NS))
-            self.counters["frames"] += 1
-            self.newest = frame
-            yield self._motion_message(frame)
-        if frames:
-            self._note_stages()
+            self._link.show(frames_of(index, time_ns, state, values))
+        stays = (state & WITHDRAWN) == 0  # of the others the cut has told
+        if not stays.all():
+            index, time_ns, state, values = index[stays], time_ns[stays], state[stays], values[stays]
+        times_ns = [self._clock()]
+        for packet, seen_ns in zip(self._motion(index, time_ns, state, values), time_ns.tolist(), strict=True):
+            yield from map(self._voice_message, self._voice.take(seen_ns + FRAME_NS))
+            yield packet
+            if self._trace is not None:
+                times_ns.append(self._clock())
+        if len(index):
+            self.newest = frames_of(index[-1:], time_ns[-1:], state[-1:], values[-1:])[0]
+            if self._trace is not None:
+                self._trace.published(index.tolist(), times_ns, int(((state & LATE) != 0).sum()))
+        self.counters["frames"] += len(index)
+        self._note_stages()
 
     def cancel(self, from_ns: int | None) -> tuple[int, bytes]:
         """Barge-in: withdraw voice and frames from that time on; what is past stays.  The true time, and the cut."""
         now_ns = self.session_ns()
         from_ns = now_ns if from_ns is None else max(from_ns, now_ns)
-        self._session.cancel(from_ns)
+        self.session.cancel(from_ns)
         self._voice.cut(from_ns)
         if self._link is not None:
             self._link.cut(from_ns)
+        if self._trace is not None:
+            self._trace.cut(self._clock(), from_ns)
         self.counters["cuts"] += 1
-        first = max(0, -((self._session.delay_ns - from_ns) // FRAME_NS))  # rounded up
+        first = max(0, -((self.session.delay_ns - from_ns) // FRAME_NS))  # rounded up
         return from_ns, self._message("VVC1", frame=first, presentation_ns=from_ns)
 
     def close(self) -> Iterator[bytes]:
         """End the session.  The last message holds the face for one more frame and carries END."""
-        self.write_take = self._session.release()
+        self.write_take = self.session.release()
         if self.newest is not None:
-            yield self._motion_message(self.newest, n_later=1, flags=TIMED | END)
+            last, state = self.newest, np.array([self.newest.state], np.uint16)
+            index, time_ns = np.array([last.index + 1]), np.array([last.time_ns + FRAME_NS])
+            yield from self._motion(index, time_ns, state, last.values[np.newaxis], flags=TIMED | END)
 
     def description(self) -> bytes:
         """The VVD1 message of now."""
@@ -216,10 +252,10 @@ class Head:
             "dtype": self.options.dtype,
             "frame_rate": FRAME_RATE,
             "turn_frames": info.turn_frames,
-            "user_lag_frames": self._session.user_lag_frames,
+            "user_lag_frames": self.session.user_lag_frames,
             "agent_lookahead_frames": info.agent_lookahead_frames,
             "agent_audio": self.options.agent_audio,
-            "delay_ns": self._session.delay_ns,
+            "delay_ns": self.session.delay_ns,
             "lead_ns": LEAD_NS,
             "late": self.options.late,
             "partner": self.partner,
@@ -227,11 +263,20 @@ class Head:
             "server_ns": server_ns,
             "dials": self.dials.describe(),
             "counters": self.count(),
+            "stage_ms": self._stage_percentiles(),
+        }
+
+    def _stage_percentiles(self) -> dict[str, dict[str, float | None]]:
+        """Milliseconds that the stages of the last turns took."""
+        return {
+            stage: dict(zip(("p50", "p99"), percentiles(times, (50, 99)), strict=True))
+            for stage, times in self.stage_ms.items()
+            if times
         }
 
     def count(self) -> dict[str, int]:
         """All counters since the head was opened."""
-        stats = self._session.stats
+        stats = self.session.stats
         ms = 16  # samples at 16 kHz in a millisecond
         voices = {f"{who}_{what}_ms": stats[who][what] // ms for who in ("user", "agent") for what in VOICE_COUNTERS}
         return {
@@ -243,25 +288,37 @@ class Head:
         }
 
     def _note_stages(self) -> None:
-        stats = self._session.stats
+        stats = self.session.stats
         if n_turns := stats["turns"] - self._sums["turns"]:
             for stage in STAGES:
                 spent_ns = stats[f"{stage}_ns"] - self._sums[f"{stage}_ns"]
                 self.stage_ms[stage].append(spent_ns / n_turns / 1e6)
         self._sums = {name: stats[name] for name in self._sums}
 
-    def _motion_message(self, frame: "Frame", n_later: int = 0, flags: int = TIMED) -> bytes:
-        dtype = self.options.dtype
-        return self._message(
-            "VVM1",
-            values=frame.values,
-            units=self.model.units if dtype == "norm16" else (),
-            dtype=dtype,
+    def _motion(
+        self,
+        index: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+        state: NDArray[np.uint16],
+        values: NDArray[np.float32],
+        flags: int = TIMED,
+    ) -> list[bytes]:
+        """A VVM1 message of each frame."""
+        first = self._sequences["VVM1"]
+        self._sequences["VVM1"] += len(index)
+        return _core.wire.encode_motion(
+            self.name,
+            index,
+            time_ns,
+            state,
+            values,
+            units=self._units,
+            dtype=self.options.dtype,
             flags=flags,
             schema_hash=self.schema_hash,
-            frame=frame.index + n_later,
-            presentation_ns=frame.time_ns + n_later * FRAME_NS,
-            state=int(frame.state),
+            sequence=first,
+            publish_ns=self._clock(),
+            epoch=self.epoch,
             rate=FRAME_RATE,
         )
 

@@ -90,6 +90,8 @@ class InputGate:
         elif message["dtype"] != "none":  # none: the END of a voice, without samples
             push = head.push_user_audio if message["magic"] == "VVU1" else head.push_agent_audio
             push(message["values"], message["rate"], time_ns)
+            if message["magic"] == "VVU1":
+                head.spoken_to_ns = head.session_ns()
 
 
 def _check_schema(head: "Head", message: dict[str, Any]) -> None:

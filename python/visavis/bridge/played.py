@@ -1,12 +1,16 @@
 """A take on the wire: the recorded frames and voices in real time, from a server like any other (docs/takes.md).
 
-The head's "model" gives out what was recorded; dials, cancel and inputs have no effect on it, `open` is refused.  The
+The head's "session" gives out what was recorded; dials, cancel and inputs have no effect on it, `open` is refused.  The
 user's voice goes out, too, as `VVU1` on the motion socket.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from visavis.bridge.head import SESSION_COUNTERS, STAGES, VOICE_COUNTERS, Head, HeadOptions
 from visavis.bridge.server import BridgeServer
@@ -14,7 +18,8 @@ from visavis.constants import FRAME_NS, SAMPLE_RATE
 from visavis.engine import ModelInfo
 from visavis.errors import InvalidArgument, Unsupported
 from visavis.rig import Dial
-from visavis.session import Frame, FrameState, Model, Session
+from visavis.runtime import Runtime
+from visavis.session import FrameState, Model, Session
 from visavis.takes.export import voices_in_sync
 from visavis.takes.take import Take
 
@@ -38,30 +43,22 @@ class PlayedSession:
 
     delay_ns = user_lag_frames = 0
 
-    def __init__(self, model: Model, take: Take, start_ns: int) -> None:
-        self.model = model
+    def __init__(self, runtime: "PlayedRuntime", take: Take, start_ns: int) -> None:
+        self.model, self._runtime, self.origin_ns = runtime.model, runtime, runtime.clock()
         self._motion, self._start_ns = take.shown(), start_ns
         keep = (take.state & FrameState.WITHDRAWN) == 0
-        self._state, self._next, self._now_ns, self._n_dropped = take.state[keep], 0, 0, 0
+        self._state = take.state[keep] & (FrameState.SPEAKING | FrameState.LISTENING)
+        self._next = self._n_dropped = 0
 
-    def advance(self, now_ns: int) -> None:
-        """What time it is."""
-        self._now_ns = now_ns
-
-    def poll(self) -> list[Frame]:
-        """The frames that are due."""
-        frames = []
-        while self._next < len(self._motion.values):
-            time_ns = int(self._motion.time_ns[self._next]) + self._start_ns
-            if time_ns > self._now_ns + AHEAD_NS:
-                break
-            self._next += 1
-            if time_ns + FRAME_NS < self._now_ns:
-                self._n_dropped += 1
-                continue
-            state = FrameState(int(self._state[self._next - 1]) & (FrameState.SPEAKING | FrameState.LISTENING))
-            frames.append(Frame(time_ns // FRAME_NS, time_ns, self._motion.values[self._next - 1], state))
-        return frames
+    def _poll_arrays(self, _: int | None) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The frames that are due, as those of `Session`."""
+        now_ns = self._runtime.now_ns - self.origin_ns
+        time_ns = self._motion.time_ns + self._start_ns
+        end = int(np.searchsorted(time_ns, now_ns + AHEAD_NS, "right"))
+        first = min(max(self._next, int(np.searchsorted(time_ns, now_ns - FRAME_NS))), end)
+        self._n_dropped += first - self._next
+        self._next, due = end, slice(first, end)
+        return time_ns[due] // FRAME_NS, time_ns[due], self._state[due], self._motion.values[due]
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -94,26 +91,49 @@ class PlayedSession:
         """There are none."""
         return []
 
-    def dial(self, name: str) -> float:
-        """There are none."""
-        raise InvalidArgument(f"dial {name!r}: a take has none")
-
     def release(self) -> None:
-        """Nothing is held."""
+        """The runtime forgets it."""
+        self._runtime.playing.remove(self)
 
 
 class PlayedModel(Model):
-    """What a server takes for a model: a head that is opened plays the take from its start."""
+    """What a take has for a model."""
 
     engine_name = "take"
 
     def __init__(self, take: Take) -> None:
         super().__init__(cast(Any, TakeEngine(take)))
+
+
+class PlayedRuntime(Runtime):
+    """What a server takes for a runtime: a head that is opened plays the take from its start."""
+
+    def __init__(self, take: Take, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self.model, self.clock, self.now_ns = PlayedModel(take), clock, clock()
+        self.playing: list[PlayedSession] = []
         self._take = take
 
     def session(self, *_: Any, **__: Any) -> Session:
         """The take's frames."""
-        return cast(Session, PlayedSession(self, self._take, START_NS))
+        self.playing.append(PlayedSession(self, self._take, START_NS))
+        return cast(Session, self.playing[-1])
+
+    def advance(self, now_ns: int | None = None) -> list[Session]:
+        """What time it is; any of the sessions may have frames."""
+        self.now_ns = self.clock() if now_ns is None else now_ns
+        return cast("list[Session]", self.playing.copy())
+
+    @property
+    def next_due_ns(self) -> int:
+        """No turn is."""
+        return 1 << 62
+
+    def charge(self, ns: int, turns: int) -> None:
+        """There is room for what there is."""
+
+    def report(self) -> dict[str, Any]:
+        """Nothing is computed."""
+        return {"heads": len(self.playing), "load": 0, "max_load": None, "turn_ms": 0}
 
 
 class TakeVoices:
@@ -141,7 +161,7 @@ def play(take: Take, head: str, port: int, *, loop: bool, stop: Callable[[], boo
     if not len(take.frame):
         raise InvalidArgument("the take has no frames to play")
     length_ns = START_NS + round(take.seconds * 1e9) + FRAME_NS
-    with BridgeServer(PlayedModel(take), port=port, max_heads=1) as server:
+    with BridgeServer(PlayedRuntime(take), port=port, max_heads=1) as server:
         where = server.ports.endpoint
         yield f"a take of {take.seconds:.1f} s on {where}, head {head}; look with `visavis watch --endpoint {where}`"
         while not stop():

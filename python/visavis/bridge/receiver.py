@@ -105,6 +105,7 @@ class Receiver:
 def why_nothing(address: str, keys: ClientKeys | None = None) -> str:
     """One sentence on why no motion arrives from there, and what to do."""
     host, port = parse_endpoint(address)
+    closer = f"`visavis doctor --endpoint {endpoint(host, port)}` looks closer"
     try:
         socket.create_connection((host, port), CONNECT_TIMEOUT_S).close()
     except OSError as error:
@@ -116,12 +117,12 @@ def why_nothing(address: str, keys: ClientKeys | None = None) -> str:
     except StateError:
         return (
             f"something listens on {host}:{port}, but no Visavis server answers on the control port {port + 1}: "
-            f"is it another program, or the wrong port, {KEYS_WRONG[keys is not None]}?"
+            f"is it another program, or the wrong port, {KEYS_WRONG[keys is not None]}? {closer}"
         )
     if not heads:
         return f"the server at {host}:{port} has no head open: open one with `visavis serve --head NAME`"
     names = ", ".join(head["head"] for head in heads)
-    return f"the server at {host}:{port} has heads ({names}), but no message came through: is a firewall in the way?"
+    return f"the server at {host}:{port} has heads ({names}), but no message came through: {closer}"
 
 
 def voices_missing(track: Track) -> str:

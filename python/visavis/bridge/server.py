@@ -4,15 +4,16 @@
         server.open_head("npc")
         server.run(stop=lambda: False)
 
-One thread: whoever calls `run` or `tick`.  Nothing that a peer sends stops the server: what cannot be used is dropped
-and counted.
+One thread: whoever calls `run` or `tick`; the engine's own beside it.  Nothing that a peer sends stops the server: what
+cannot be used is dropped and counted.
 """
 
+import itertools
 import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,18 +26,23 @@ from visavis.bridge.inputs import InputGate
 from visavis.bridge.keys import ServerKeys
 from visavis.bridge.limits import Allowance, RateLimit
 from visavis.bridge.sockets import DEFAULT_PORT, LOOPBACK, Ports, ServerSockets
+from visavis.bridge.subscribers import Subscribers
 from visavis.bridge.take_folder import TakeFolder, TakeWriters
 from visavis.errors import InvalidArgument
+from visavis.runtime import Runtime
 
 if TYPE_CHECKING:
-    from visavis.session import Model
+    from visavis.session import Model, Session
+    from visavis.trace import Trace
 
 log = logging.getLogger("visavis.bridge")
-MAX_HEADS = 16
+MAX_HEADS = 128  # as many as a client follows
 TICK_MS = 10  # longest wait between looks at the clock
 DESCRIBE_NS = 1_000_000_000
+DESCRIPTIONS_A_TICK = 4  # heads that were opened together are not described together
 REQUESTS = Allowance(a_second=200, at_once=1_000)  # of one connection to the control socket
 MESSAGES_A_TICK = 1_000  # taken from a socket before the heads get their turn again
+TAKE_NS = 5_000_000  # or what could be taken in this time: a hundred heads may be asked for at once
 
 
 class Feeder(Protocol):
@@ -51,22 +57,27 @@ class BridgeServer:
 
     def __init__(
         self,
-        model: "Model",
+        model: "Model | Runtime",
         bind: str = LOOPBACK,
         port: int = DEFAULT_PORT,
         *,
         insecure: bool = False,
         keys: ServerKeys | None = None,
         max_heads: int = MAX_HEADS,
-        clock: Callable[[], int] = time.monotonic_ns,
         record: Path | None = None,
+        trace: "Trace | None" = None,
     ) -> None:
-        """`record`: a folder that gets a take of each head."""
+        """`model`: what `visavis.load` gave, or a runtime for it (its clock is the server's, its `max_load` how many
+        heads it lets in).  `record`: a folder that gets a take of each head.  `trace`: gets what every head does."""
         self._takes, self._writers = None if record is None else TakeFolder(record), TakeWriters()
-        self.model, self.max_heads, self.clock = model, max_heads, clock
+        self.runtime, self._trace = model if isinstance(model, Runtime) else Runtime(model), trace
+        self.model, self.max_heads, self.clock = self.runtime.model, max_heads, self.runtime.clock
         self.heads: dict[str, Head] = {}
+        self._heads_of: dict[Session, Head] = {}
+        self._spent_ns = self._n_published = 0  # processor time for heads, and the turns since it was told
         self.owned_heads: set[str] = set()  # these cannot be closed over the control socket
         self.feeders: list[Feeder] = []
+        self.followers: list[Feeder] = []  # the same, once what is due was published
         self.taps: list[Callable[[bytes], None]] = []  # each sees what is published
         self.deadlines: list[Callable[[], int]] = []  # each says when it wants the next tick, server's clock
         self.reports: dict[str, Callable[[], Any]] = {}  # members of the control reply `describe`
@@ -74,8 +85,11 @@ class BridgeServer:
         self._gate = InputGate(self.heads, self.counters)
         self._requests = RateLimit(REQUESTS)
         self._epoch = 0
-        self._described_ns: dict[str, int] = {}
+        self._described_ns: dict[str, int] = {}  # heads, the one that waits longest first
         self._sockets = ServerSockets(bind, port, insecure=insecure, keys=keys)
+        self._subscribers = Subscribers(self._sockets.motion)
+        self.reports["subscribers"] = self._subscribers.report
+        self.reports["runtime"] = self.runtime.report
         self._poller = zmq.Poller()
         self._poller.register(self._sockets.control, zmq.POLLIN)
         self._poller.register(self._sockets.input, zmq.POLLIN)
@@ -90,20 +104,24 @@ class BridgeServer:
         return self._sockets.ports
 
     def open_head(self, name: str, options: HeadOptions | None = None, take: Path | None = None) -> Head:
-        """Open a head; its session clock starts at 0 now.  `take`: record it there.  Raises InvalidArgument."""
+        """Open a head; its session clock shows 0 within a turn from now.  `take`: record it there.
+
+        Raises InvalidArgument, and FullError where the processor would not keep up (`visavis.Runtime`).
+        """
         if name in self.heads:
             raise InvalidArgument(f"head {name!r} is open already; expected another name")
         self._epoch = max(int(time.time()) & 0xFFFFFFFF, self._epoch + 1)
         if take is None and self._takes is not None:
             take = self._takes.path(name, self._epoch)
-        head = Head(name, self.model, options or HeadOptions(), self.clock, self._epoch, take)
-        self.heads[name] = head
+        head = Head(name, self.runtime, options or HeadOptions(), self._epoch, take, self._trace)
+        self.heads[name] = self._heads_of[head.session] = head
         self._publish_description(head)
         return head
 
     def close_head(self, name: str) -> None:
         """Close a head; its last message carries END."""
         head = self.heads.pop(name)
+        del self._heads_of[head.session]
         if head.partner in self.heads:
             self.heads[head.partner].unpair()
         self.owned_heads.discard(name)
@@ -144,7 +162,7 @@ class BridgeServer:
 
     def step(self) -> None:
         """Wait a few milliseconds at most for something to come in, then `tick`."""
-        due_ns = min((deadline() for deadline in self.deadlines), default=1 << 62) - self.clock()
+        due_ns = min(self.runtime.next_due_ns, *(deadline() for deadline in self.deadlines), 1 << 62) - self.clock()
         self._poller.poll(min(TICK_MS, max(0, -(-due_ns // 1_000_000))))
         self.tick()
 
@@ -159,24 +177,39 @@ class BridgeServer:
         """Take what came in, let every head do what is due, publish.  Never waits."""
         if self._doorkeeper is not None:
             self._doorkeeper.answer()
+        self._subscribers.take()
         self._answer_requests()
         self._take_inputs()
         for feeder in self.feeders:
             feeder.feed()
-        for head in list(self.heads.values()):
-            if self._advance(head) and self.clock() - self._described_ns[head.name] >= DESCRIBE_NS:
-                self._publish_description(head)
+        advanced = self.runtime.advance()
+        began_ns = time.thread_time_ns()
+        for session in advanced:
+            self._publish_news(self._heads_of[session])
+        for follower in self.followers:
+            follower.feed()
+        self._describe_heads()
+        self._spent_ns += time.thread_time_ns() - began_ns
+        self._n_published += len(advanced)
+        if self._n_published:
+            self.runtime.charge(self._spent_ns, self._n_published)
+            self._spent_ns = self._n_published = 0
 
-    def _advance(self, head: Head) -> bool:
-        """Publish what is due of a head; false if it had to be closed."""
+    def _publish_news(self, head: Head) -> None:
+        """Publish what is due of a head, or close it if its engine failed."""
         try:
-            for message in head.advance():
+            for message in head.messages():
                 self.publish(message)
         except Exception as error:  # a fault of the engine, ours or a plug-in: this head goes, the others live on
             log.error("head %s is closed: %s: %s", head.name, type(error).__name__, error)
             self.close_head(head.name)
-            return False
-        return True
+
+    def _describe_heads(self) -> None:
+        """Once a second each."""
+        until_ns = self.clock() - DESCRIBE_NS
+        due = itertools.takewhile(lambda name: self._described_ns[name] <= until_ns, self._described_ns)
+        for name in list(itertools.islice(due, DESCRIPTIONS_A_TICK)):
+            self._publish_description(self.heads[name])
 
     def _answer_requests(self) -> None:
         for envelope, payload in self._received(self._sockets.control):
@@ -200,18 +233,20 @@ class BridgeServer:
         if reason is not None and self.counters["dropped_inputs"] == 1:
             log.warning("input dropped: %s (later ones are only counted)", reason)
 
-    def _received(self, socket: "zmq.Socket[bytes]") -> list[tuple[list[bytes], bytes]]:
+    def _received(self, socket: "zmq.Socket[bytes]") -> Iterator[tuple[list[bytes], bytes]]:
         """Messages that wait on a ROUTER: (envelope, last part)."""
-        messages: list[tuple[list[bytes], bytes]] = []
-        while len(messages) < MESSAGES_A_TICK:
+        began_ns = time.monotonic_ns()
+        for _ in range(MESSAGES_A_TICK):
             try:
                 parts = socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
-                break
-            messages.append((parts[:-1], parts[-1]))
-        return messages
+                return
+            yield parts[:-1], parts[-1]
+            if time.monotonic_ns() - began_ns > TAKE_NS:  # the others in the next tick: turns are due
+                return
 
     def _publish_description(self, head: Head) -> None:
+        self._described_ns.pop(head.name, None)
         self._described_ns[head.name] = self.clock()
         self.publish(head.description())
 

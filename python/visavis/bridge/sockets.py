@@ -1,4 +1,4 @@
-"""The three sockets of a server: motion PUB N, control ROUTER N+1, input ROUTER N+2, bound by the rules of the house.
+"""The three sockets of a server: motion XPUB N (a PUB that tells who subscribes), control ROUTER N+1, input ROUTER N+2.
 
 Loopback by default; another address only with CURVE keys, or `insecure`.  Every queue is bounded and closing never
 waits for a peer.
@@ -13,6 +13,7 @@ import zmq
 
 from visavis.bridge.keys import ServerKeys
 from visavis.bridge.zap import DOMAIN, Doorkeeper
+from visavis.diagnosis.knock import owner
 from visavis.errors import InvalidArgument, StateError
 
 DEFAULT_PORT = 5570
@@ -88,7 +89,7 @@ class ServerSockets:
         raise StateError(f"no three free ports in a row among {ANY_PORTS[0]} to {ANY_PORTS[1]}; choose with --port")
 
     def _bind(self, address: str, port: int) -> "list[zmq.Socket[bytes]]":
-        sockets = [self._context.socket(kind) for kind in (zmq.PUB, zmq.ROUTER, zmq.ROUTER)]
+        sockets = [self._context.socket(kind) for kind in (zmq.XPUB, zmq.ROUTER, zmq.ROUTER)]
         try:
             for offset, socket in enumerate(sockets):
                 socket.linger = 0
@@ -97,6 +98,8 @@ class ServerSockets:
                 socket.rcvhwm = INPUT_QUEUE
                 socket.maxmsgsize = LARGEST_READ
                 socket.handshake_ivl = HANDSHAKE_MS
+                if offset == 0:
+                    socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tell of each subscriber, not of each topic alone
                 if self._keys is not None:
                     self._keys.apply(socket, DOMAIN)
                 _bind_port(socket, address, port + offset)
@@ -144,7 +147,9 @@ def _bind_port(socket: "zmq.Socket[bytes]", address: str, port: int) -> None:
         socket.bind(endpoint(address, port))
     except zmq.ZMQError as error:
         if error.errno == zmq.EADDRINUSE:
+            who = owner(port) or "another program"
             raise StateError(
-                f"port {port} on {address}: in use by another program; stop it or choose another with --port"
+                f"port {port} on {address}: in use by {who}; stop it, or choose another with --port (`visavis doctor` "
+                "says what is there)"
             ) from None
         raise StateError(f"port {port} on {address}: cannot be bound ({error.strerror})") from None

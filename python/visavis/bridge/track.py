@@ -72,6 +72,11 @@ class Track:
         self._arrivals_ns.append(arrived_ns)
         self.newest = message
 
+    @property
+    def newest_ns(self) -> int:
+        """When the newest frame arrived, server's clock; 0 before the first."""
+        return self._arrivals_ns[-1] if self._arrivals_ns else 0
+
     def rate_hz(self, now_ns: int) -> float:
         """Frames a second over the last seconds."""
         while self._arrivals_ns and self._arrivals_ns[0] < now_ns - RATE_WINDOW_NS:
@@ -111,4 +116,6 @@ def percentiles(values: deque[float], ranks: tuple[int, ...]) -> list[float | No
     """Percentiles of what was remembered, or None each."""
     if not values:
         return [None] * len(ranks)
-    return [round(float(value), 3) for value in np.percentile(np.fromiter(values, float), ranks)]
+    ordered = np.sort(np.fromiter(values, float))
+    places = np.array(ranks) / 100 * (len(ordered) - 1)
+    return [round(float(value), 3) for value in np.interp(places, np.arange(len(ordered)), ordered)]

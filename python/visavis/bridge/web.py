@@ -9,31 +9,24 @@ alone.  A page must be of an allowed origin; a client that reads slowly loses it
 """
 
 import asyncio
-import ipaddress
-import logging
-import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from visavis.bridge import control
 from visavis.bridge.limits import Allowance, RateLimit
 from visavis.bridge.outside.address import Address, parse_address
-from visavis.bridge.sockets import LARGEST_MESSAGE, LOOPBACK, checked_address
+from visavis.bridge.sockets import LARGEST_MESSAGE
 from visavis.bridge.web_client import WebClient
 from visavis.bridge.wire import END
-from visavis.errors import FileError, InvalidArgument, StateError, Unsupported
+from visavis.viewer.pages import PageServer
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from visavis.bridge.server import BridgeServer
 
-log = logging.getLogger("visavis.bridge")
 MOST_CLIENTS = 32
 UP_MESSAGES = Allowance(a_second=300, at_once=600)  # of one client
 UP_BYTES = Allowance(a_second=1_000_000, at_once=4_000_000)
@@ -42,7 +35,6 @@ A_TICK = 200
 HEARTBEAT_S = 15.0
 REQUESTS = ("describe", "clock", "dials", "cancel")
 INPUTS = (b"VVU1", b"VVT1")
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
 Received = tuple[WebClient, bytes | str]
 
 
@@ -52,68 +44,27 @@ def serve_web(server: "BridgeServer", at: str | None, origins: Sequence[str], in
     if at is None:
         yield []
         return
-    with WebRelay(server, parse_address(at, "--web"), origins=origins, insecure=insecure) as relay:
+    with WebRelay(server, parse_address(at, "--web", least_port=0), origins=origins, insecure=insecure) as relay:
         yield [f"page {relay.url}, stream {relay.url.replace('http', 'ws', 1)}stream"]
 
 
-def web_folder() -> Path:
-    """Where the JavaScript modules lie: in the package, or in the source tree.  Raises FileError."""
-    package = Path(__file__).parents[1]
-    for folder in (package / "web", package.parents[1] / "engine_plugins" / "web"):
-        if (folder / "visavis.js").is_file():
-            return folder
-    raise FileError(f"the web files are missing: expected {package / 'web'}; install visavis again")
-
-
-class WebRelay:
-    """The relay of one server; use in a `with` block.  `page`: the folder whose index.html stands at `/`."""
+class WebRelay(PageServer):
+    """The relay of one server; use in a `with` block."""
 
     def __init__(
-        self,
-        server: "BridgeServer",
-        address: Address,
-        *,
-        origins: Sequence[str] = (),
-        insecure: bool = False,
-        page: Path | None = None,
+        self, server: "BridgeServer", address: Address, *, origins: Sequence[str] = (), insecure: bool = False
     ) -> None:
-        try:
-            import aiohttp.web  # noqa: F401
-        except ImportError:
-            raise Unsupported(
-                "--web: aiohttp is not installed; install it with pip install 'visavis[viewer]'"
-            ) from None
         self._server = server
-        self._host = checked_address(address.host, insecure, what="--web", remedy="or ")
-        self._origins = frozenset(_origin(text) for text in origins)
-        self._folder = web_folder()
-        self._page = page or self._folder / "example"
         self._clients: dict[WebClient, web.WebSocketResponse] = {}
         self._n_clients = 0
         self._descriptions: dict[bytes, bytes] = {}
         self._received: deque[Received] = deque()
         self._limits = RateLimit(UP_MESSAGES), RateLimit(UP_BYTES)
-        self.counters: Counter[str] = Counter(clients=0, refused_clients=0, sent=0, dropped=0, received=0, refused=0)
-        self._loop = asyncio.new_event_loop()
-        self._stopped = asyncio.Event()
-        self._started = threading.Event()
-        self._problem = ""
-        self.address = Address(self._host, address.port)
-        self._thread = threading.Thread(target=self._run, name="web relay", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._problem:
-            self._thread.join()
-            raise StateError(f"--web {self.address}: cannot be bound ({self._problem}); choose another port")
+        super().__init__(address, origins=origins, insecure=insecure)
+        self.counters.update(dict.fromkeys(("clients", "sent", "dropped", "received", "refused"), 0))
         server.taps.append(self._tap)
         server.feeders.append(self)
         server.reports["web"] = self.report
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(self.address.host, self.address.host)
-        return f"http://{Address(host, self.address.port)}/"
 
     def report(self) -> dict[str, Any]:
         """Counters for `describe`."""
@@ -139,84 +90,25 @@ class WebRelay:
         self._server.taps.remove(self._tap)
         self._server.feeders.remove(self)
         del self._server.reports["web"]
-        self._loop.call_soon_threadsafe(self._stopped.set)
-        self._thread.join()
+        super().close()
 
     def __enter__(self) -> "WebRelay":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     # -------------------------------------------------------------------------------------- on the relay's thread
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        finally:
-            self._loop.close()
+    def about(self) -> dict[str, Any]:
+        """As the page asks: there is a stream."""
+        return {**super().about(), "stream": True}
 
-    async def _serve(self) -> None:
-        from aiohttp import web
+    def add_routes(self, router: "web.UrlDispatcher") -> None:
+        """The stream."""
+        router.add_get("/stream", self._connect)
 
-        app = web.Application(middlewares=[self._guard])
-        app.router.add_get("/stream", self._connect)
-        app.router.add_get("/", self._index)
-        app.router.add_static("/visavis/", self._folder)
-        app.router.add_static("/", self._page)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, self._host, self.address.port)
-            await site.start()
-            port = runner.addresses[0][1]
-            self.address = Address(self._host, port)
-            self._started.set()
-            await self._stopped.wait()
-        except OSError as error:
-            self._problem = error.strerror or str(error)
-        finally:
-            self._started.set()
-            for socket in list(self._clients.values()):
-                await socket.close(code=1001, message=b"the server stops")
-            await runner.cleanup()
-
-    @property
-    def _guard(self) -> Any:
-        from aiohttp import web
-
-        @web.middleware
-        async def guard(request: "web.Request", handler: Any) -> "web.StreamResponse":
-            reason = self._why_not(request.headers.get("Host", ""), request.headers.get("Origin"))
-            if reason:
-                self.counters["refused_clients"] += 1
-                raise web.HTTPForbidden(text=reason)
-            response: web.StreamResponse = await handler(request)
-            if not response.prepared:
-                response.headers.update(HEADERS)
-                if request.path.endswith(".js"):  # some systems call it plain text, and browsers then refuse it
-                    response.content_type = "text/javascript"
-            return response
-
-        return guard
-
-    def _why_not(self, host: str, origin: str | None) -> str:
-        """Why a request is refused, if it is: another site's page, or a name that was bent to this address."""
-        if _is_loopback(str(Address(self._host, 1))) and not _is_loopback(host):
-            return f"Host {host!r}: expected localhost or a loopback address"
-        if origin is None or origin in self._origins or "*" in self._origins:
-            return ""
-        if urlsplit(origin).netloc == host and origin.startswith(("http://", "https://")):
-            return ""
-        return f"Origin {origin!r} is not allowed: start the server with --web-origin {origin}"
-
-    async def _index(self, _request: "web.Request") -> "web.StreamResponse":
-        from aiohttp import web
-
-        return web.FileResponse(self._page / "index.html")
+    async def close_connections(self) -> None:
+        """Say why."""
+        for socket in list(self._clients.values()):
+            await socket.close(code=1001, message=b"the server stops")
 
     async def _connect(self, request: "web.Request") -> "web.StreamResponse":
         from aiohttp import WSMsgType, web
@@ -271,20 +163,3 @@ class WebRelay:
         for client in self._clients:
             if client.wants(message):
                 client.put(message)
-
-
-def _is_loopback(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    try:
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _origin(text: str) -> str:
-    parts = urlsplit(text)
-    if text not in ("*", "null") and (
-        not parts.netloc or parts.path or parts.query or parts.scheme not in ("http", "https")
-    ):
-        raise InvalidArgument(f"--web-origin {text!r}: expected an origin such as https://example.org:8080, or *")
-    return text

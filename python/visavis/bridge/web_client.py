@@ -21,10 +21,10 @@ class WebClient:
         self._filled = asyncio.Event()
 
     def wants(self, message: bytes) -> bool:
-        """Whether it asked for that head, and for its voice."""
+        """Whether it asked for that head, and for its voices."""
         if self.heads and message[4:20].rstrip(b"\0").decode() not in self.heads:
             return False
-        return self.audio or not message.startswith(b"VVA1")
+        return self.audio or not message.startswith((b"VVA1", b"VVU1"))
 
     def put(self, message: bytes | str) -> None:
         """Queue a message behind the others; the oldest make room."""

@@ -12,6 +12,11 @@ import typer
 
 from visavis.cli import options
 
+EXAMPLES = (
+    "visavis animate --agent npc.wav --user player.wav --out motion.npz",
+    "visavis animate --agent npc.wav --out motion.csv --seed 3 --dial emotion.joy=0.4",
+)
+
 
 def main(
     out: Annotated[Path, typer.Option(help="Motion file to write: .npz, or .csv in Live Link Face's columns.")],
@@ -22,10 +27,13 @@ def main(
     engine: options.Engine = "cpu",
     seed: options.Seed = 0,
     steps: options.Steps = None,
+    precision: options.Precision = "f32",
     temperature: options.Temperature = 1.0,
     guidance: options.Guidance = 1.0,
     dial: options.Dials = None,
+    style: options.Style = None,
     take: options.AlsoTake = None,
+    trace: options.TraceFile = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Turn the voices of a conversation into the motion of the character's face, 25 frames a second.
@@ -37,15 +45,21 @@ def main(
     from visavis.motion_file import check_motion_path, write_motion
     from visavis.rig import parse_dials
     from visavis.takes.recorder import check_take_path
+    from visavis.trace import tracing
 
     check_motion_path(out)
     if take is not None:
         check_take_path(take)
-    dials = parse_dials(dial or [])
+    dials = parse_dials(dial or [], style or [])
     start = time.monotonic()
-    loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
+    loaded = visavis.load(model, engine=engine, precision=precision, **({} if steps is None else {"steps": steps}))
     check_motion_path(out, loaded.channels)
-    with _warnings_as_lines(quiet), progress_bar("animate", quiet) as progress:
+    about = {"model": loaded.name, "engine": loaded.engine_name}
+    with (
+        _warnings_as_lines(quiet),
+        tracing(trace, **about) as traced,
+        progress_bar("animate", quiet) as progress,
+    ):
         motion = visavis.animate(
             agent,
             user,
@@ -57,6 +71,7 @@ def main(
             progress=progress,
             dials=dials,
             take=take,
+            trace=traced,
         )
     write_motion(out, motion)
     if not quiet:

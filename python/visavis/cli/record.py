@@ -14,6 +14,11 @@ from visavis.cli.take import describe
 if TYPE_CHECKING:
     from visavis.session import Model
 
+EXAMPLES = (
+    "visavis record --agent npc.wav --user player.wav --out take.npz",
+    "visavis record --from tcp://127.0.0.1:5570 --head npc --seconds 60 --out take.npz",
+)
+
 
 def main(
     out: Annotated[Path, typer.Option(help="Take to write (.npz).")],
@@ -51,6 +56,7 @@ def main(
     temperature: options.Temperature = 1.0,
     guidance: options.Guidance = 1.0,
     dial: options.Dials = None,
+    style: options.Style = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Record a take: a file that holds a conversation and replays it (`visavis replay`, `visavis take export`).
@@ -62,7 +68,9 @@ def main(
     a server on which the model can be run again, start it with `visavis serve --record DIR`.
     """
     from visavis.bridge.stopping import Stopping
+    from visavis.cli.progress import progress_bar
     from visavis.errors import InvalidArgument
+    from visavis.rig import parse_dials
     from visavis.takes.recorder import check_take_path
 
     check_take_path(out)
@@ -75,8 +83,10 @@ def main(
     if server is None:
         settings: dict[str, Any] = {"seed": seed, "temperature": temperature, "guidance": guidance}
         loaded = _load(model, engine, steps)
-        with Stopping(seconds) as stop:
-            _record_files(loaded, out, agent, user, user_motion, real_time, dial or [], settings, stop)
+        with Stopping(seconds) as stop, progress_bar("record", quiet) as progress:
+            settings["progress"] = progress
+            dials = parse_dials(dial or [], style or [])
+            _record_files(loaded, out, agent, user, user_motion, real_time, dials, settings, stop)
     else:
         from visavis.bridge.keys import ClientKeys
         from visavis.takes.wire import record_from_server
@@ -103,19 +113,18 @@ def _record_files(
     user: Path | None,
     face: Path | None,
     real_time: bool,
-    dials: list[str],
+    dials: dict[str, float],
     settings: dict[str, Any],
     stop: Callable[[], bool],
 ) -> None:
     import visavis
-    from visavis.rig import parse_dials
     from visavis.takes.live import record_in_real_time
 
     if real_time:
-        record_in_real_time(model, out, agent, user, face, dials=parse_dials(dials), stop=stop, **settings)
+        record_in_real_time(model, out, agent, user, face, dials=dials, stop=stop, **settings)
         return
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        visavis.animate(agent, user, face, model, dials=parse_dials(dials), take=out, **settings)
+        visavis.animate(agent, user, face, model, dials=dials, take=out, **settings)
     for warning in caught:
         print(f"visavis: {warning.message}", file=sys.stderr)

@@ -6,6 +6,12 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = (
+    "visavis render take.npz --out take.mp4",
+    "visavis render motion.npz --agent npc.wav --sheet sheet.png --times 1.5,4,7.2",
+    "visavis render one.npz --beside two.npz --out both.mp4 --from 10 --to 20",
+)
+
 
 def main(
     motion: Annotated[Path, typer.Argument(help="Motion that `visavis animate` wrote (.npz, .csv), or a take (.npz).")],
@@ -29,7 +35,7 @@ def main(
     ] = None,
     pictures: Annotated[int, typer.Option(help="Pictures on the sheet, without --times.", min=1, max=200)] = 8,
     columns: Annotated[int, typer.Option(help="Pictures in a row of the sheet.", min=1, max=50)] = 4,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors, show no progress.")] = False,
 ) -> None:
     """Show motion on the reference head: a video with both voices (--out), a sheet of pictures (--sheet), or both.
 
@@ -49,9 +55,17 @@ def main(
     performances += [read_performance(other).part(first, last) for other in beside or []]
     if sheet is not None:
         chosen = None if times is None else [time_s - first for time_s in _seconds(times)]
-        render_sheet(
-            sheet, performances, width, height, times_s=chosen, n_pictures=pictures, columns=columns, turn_degrees=turn
-        )
+        with progress_bar("sheet", quiet):
+            render_sheet(
+                sheet,
+                performances,
+                width,
+                height,
+                times_s=chosen,
+                n_pictures=pictures,
+                columns=columns,
+                turn_degrees=turn,
+            )
         if not quiet:
             print(f"{sheet}: {pictures if chosen is None else len(chosen)} pictures")
     if out is not None:

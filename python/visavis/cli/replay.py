@@ -10,6 +10,12 @@ from visavis.cli import options
 if TYPE_CHECKING:
     from visavis.takes.take import Take
 
+EXAMPLES = (
+    "visavis replay take.npz",
+    "visavis replay take.npz --dial emotion.joy=0.5 --out happier.npz",
+    "visavis replay take.npz --to-wire --loop",
+)
+
 
 def main(
     take: Annotated[Path, typer.Argument(metavar="TAKE", help="A take (.npz), or the .journal of an unfinished one.")],
@@ -56,13 +62,15 @@ def main(
 def _run_again(
     take: "Take", out: Path | None, model: Path | None, engine: str | None, dials: list[str], quiet: bool
 ) -> bool:
+    from visavis.cli.progress import progress_bar
     from visavis.motion_file import check_motion_path, write_motion
     from visavis.rig import parse_dials
     from visavis.takes.replay import TOLERANCE, replay
 
     if out is not None:
         check_motion_path(out, take.channels)
-    again = replay(take, model, engine, parse_dials(dials))
+    with progress_bar("replay", quiet) as progress:
+        again = replay(take, model, engine, parse_dials(dials), progress)
     if out is not None:
         write_motion(out, again.motion)
     if quiet:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = {"dials": ("visavis rig dials", "visavis rig dials --channels")}
+
 app = typer.Typer(help="The dials of a character's face.", no_args_is_help=True)
 
 

@@ -2,11 +2,18 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from visavis.cli import options
+
+EXAMPLES = (
+    "visavis serve --demo",
+    "visavis serve --head guard --head smith --record takes",
+    "visavis serve --demo --livelink-face 127.0.0.1:11111 --rate 29.97",
+    "visavis serve --keys keys --bind 0.0.0.0",
+)
 
 
 def main(
@@ -22,9 +29,7 @@ def main(
         typer.Option(help="Motion port N; control is N+1, input N+2.  0: any three free ports.", min=0, max=65533),
     ] = 5570,
     bind: Annotated[str, typer.Option(help="IPv4 or IPv6 address to listen on.")] = "127.0.0.1",
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Allow an address that other machines reach, without encryption.")
-    ] = False,
+    insecure: options.Insecure = False,
     keys: Annotated[
         Path | None,
         typer.Option(help="Folder of `visavis keys new`: encrypt, and let its clients in alone.", show_default="none"),
@@ -32,18 +37,38 @@ def main(
     model: options.Model = None,
     engine: options.Engine = "cpu",
     steps: options.Steps = None,
+    precision: options.Precision = "f32",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads that share the engine's work (engine cpu).", min=1, show_default="1")
+    ] = None,
+    max_load: Annotated[
+        float,
+        typer.Option(
+            help="Share of a processor core that all heads may need; one too many is refused (docs/engines.md).", min=0
+        ),
+    ] = 0.8,
     seed: Annotated[int, typer.Option(help="Seed of the heads opened here.", min=0)] = 0,
     livelink_face: Annotated[
         list[str] | None,
-        typer.Option(help="Send Live Link Face to [HEAD@]HOST:PORT (Unreal: 11111); may be repeated.", metavar="TO"),
+        typer.Option(
+            help="Send Live Link Face to [HEAD@]HOST:PORT (Unreal: 11111); may be repeated.",
+            metavar="TO",
+            show_default="no",
+        ),
     ] = None,
     vmc: Annotated[
         list[str] | None,
-        typer.Option(help="Send VMC to [HEAD@]HOST:PORT (usually 39539); may be repeated.", metavar="TO"),
+        typer.Option(
+            help="Send VMC to [HEAD@]HOST:PORT (usually 39539); may be repeated.", metavar="TO", show_default="no"
+        ),
     ] = None,
     ifacialmocap: Annotated[
         list[str] | None,
-        typer.Option(help="Send iFacialMocap to [HEAD@]HOST:PORT (usually 49983); may be repeated.", metavar="TO"),
+        typer.Option(
+            help="Send iFacialMocap to [HEAD@]HOST:PORT (usually 49983); may be repeated.",
+            metavar="TO",
+            show_default="no",
+        ),
     ] = None,
     rate: Annotated[
         str, typer.Option(help="Frames a second of those: 24 to 60, 23.976, 29.97, 59.94.", metavar="HZ")
@@ -53,11 +78,17 @@ def main(
     ] = "perfect-sync",
     user_livelink: Annotated[
         list[str] | None,
-        typer.Option(help="Take the player's face from a Live Link Face app, [HEAD@][ADDRESS:]PORT.", metavar="AT"),
+        typer.Option(
+            help="Take the player's face from a Live Link Face app, [HEAD@][ADDRESS:]PORT.",
+            metavar="AT",
+            show_default="no",
+        ),
     ] = None,
     user_vmc: Annotated[
         list[str] | None,
-        typer.Option(help="Take the player's face from a VMC sender, [HEAD@][ADDRESS:]PORT.", metavar="AT"),
+        typer.Option(
+            help="Take the player's face from a VMC sender, [HEAD@][ADDRESS:]PORT.", metavar="AT", show_default="no"
+        ),
     ] = None,
     web: Annotated[
         str | None,
@@ -65,10 +96,7 @@ def main(
             help="Serve browsers on [ADDRESS:]PORT: a page, and a WebSocket.", metavar="AT", show_default="no"
         ),
     ] = None,
-    web_origin: Annotated[
-        list[str] | None,
-        typer.Option(help="Let pages of this origin connect too, such as https://example.org.", metavar="ORIGIN"),
-    ] = None,
+    web_origin: options.WebOrigin = None,
     pair: Annotated[
         bool, typer.Option("--pair", help="Let the two heads opened here (default: a and b) hear and see each other.")
     ] = False,
@@ -76,15 +104,15 @@ def main(
         str, typer.Option(help="What heads opened here do about late turns: hold, fewer_steps or idle (docs/clock.md).")
     ] = "hold",
     dial: options.Dials = None,
+    style: options.Style = None,
     record: Annotated[
         Path | None,
         typer.Option(
             help="Record each head into a take in this folder (docs/takes.md).", metavar="DIR", show_default="no"
         ),
     ] = None,
-    seconds: Annotated[
-        float | None, typer.Option(help="Stop after so many seconds.", min=0.1, show_default="never")
-    ] = None,
+    trace: options.TraceFile = None,
+    seconds: options.Seconds = None,
 ) -> None:
     """Run heads and publish their motion over ZeroMQ (docs/protocol.md), until Ctrl-C or SIGTERM.
 
@@ -101,16 +129,19 @@ def main(
     from visavis.bridge.web import serve_web
     from visavis.errors import InvalidArgument
     from visavis.rig import parse_dials
+    from visavis.trace import tracing
 
     logging.basicConfig(format="visavis: %(message)s", level=logging.WARNING)
-    head_options = HeadOptions(seed=seed, late=late, dials=parse_dials(dial or []))
-    loaded = visavis.load(model, engine=engine, **({} if steps is None else {"steps": steps}))
+    head_options = HeadOptions(seed=seed, late=late, dials=parse_dials(dial or [], style or []))
+    chosen: dict[str, Any] = {} if steps is None else {"steps": steps}
+    runtime = visavis.Runtime(model, engine, threads=threads, max_load=max_load, precision=precision, **chosen)
     out = {"livelink-face": livelink_face, "vmc": vmc, "ifacialmocap": ifacialmocap}
     faces = {"livelink": user_livelink, "vmc": user_vmc}
     with (
         Stopping(seconds) as stop,
+        tracing(trace, model=runtime.model.name, engine=runtime.model.engine_name) as traced,
         BridgeServer(
-            loaded, bind, port, insecure=insecure, keys=ServerKeys(keys) if keys else None, record=record
+            runtime, bind, port, insecure=insecure, keys=ServerKeys(keys) if keys else None, record=record, trace=traced
         ) as server,
         outside(server, out, rate, vmc_names, faces, insecure) as addresses,
         serve_web(server, web, web_origin or (), insecure) as pages,
@@ -122,11 +153,11 @@ def main(
         if pair:
             server.pair_heads(*server.heads)
         if demo:
-            server.feeders.append(DemoVoices(server.open_head("demo", head_options), loop=True))
+            server.feeders.append(DemoVoices(server.open_head("demo", head_options), loop=True, publish=server.publish))
             server.owned_heads.add("demo")
         ports = server.ports
         print(
-            f"motion {ports.endpoint}, control {ports.control}, input {ports.input}; model {loaded.name} on "
+            f"motion {ports.endpoint}, control {ports.control}, input {ports.input}; model {runtime.model.name} on "
             f"{engine}; heads: {', '.join(server.heads)}.  Look with `visavis watch"
             f"{'' if ports.motion == 5570 else f' --endpoint {ports.endpoint}'}`, stop with Ctrl-C.",
             flush=True,

@@ -10,6 +10,14 @@ import typer
 if TYPE_CHECKING:
     from visavis.takes.take import Take
 
+EXAMPLES = {
+    "info": ("visavis take info take.npz", "visavis take info take.npz.journal --json"),
+    "export": (
+        "visavis take export take.npz --to livelink-csv --rate 29.97df --start 10:00:00;00",
+        "visavis take export take.npz --to gltf --out take.glb",
+    ),
+}
+
 app = typer.Typer(help="Takes: what is in one, and exports to other tools.", no_args_is_help=True)
 Name = Annotated[Path, typer.Argument(metavar="TAKE", help="A take (.npz), or the .journal of an unfinished one.")]
 
@@ -33,9 +41,11 @@ def info(
     take: Name, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for scripts.")] = False
 ) -> None:
     """Say what a take holds and where it comes from."""
+    from visavis.cli.progress import progress_bar
     from visavis.takes.file import load_take
 
-    loaded = load_take(take)
+    with progress_bar("take"):
+        loaded = load_take(take)
     about = loaded.about
     if as_json:
         counts = {"seconds": loaded.seconds, "frames": len(loaded.frame), "turns": len(loaded.turn)}
@@ -49,7 +59,8 @@ def info(
     for kind, name, value, time_ns in zip(
         loaded.event_kind, loaded.event_name, loaded.event_value, loaded.event_time_ns, strict=True
     ):
-        print(f"  {time_ns / 1e9:9.3f} s  {kind} {name} {value:g}".rstrip())
+        said = f"of the head's own time {value / 1e9:.3f} s" if kind == "began" else f"{value:g}"
+        print(f"  {time_ns / 1e9:9.3f} s  {' '.join(filter(None, (kind, name, said)))}")
 
 
 def describe(take: "Take") -> str:
@@ -90,6 +101,7 @@ def export(
     and the head's rotation, animated.  wav: both voices, left the character, with a time reference.  npz: the motion
     alone.
     """
+    from visavis.cli.progress import progress_bar
     from visavis.takes.export import SUFFIXES
     from visavis.takes.export import export as write
     from visavis.takes.file import load_take
@@ -98,5 +110,7 @@ def export(
     known = rate_named(rate)
     begin = None if start is None else Timecode.parse(start, known)
     path = out or take.with_name(take.name.split(".")[0] + (".motion.npz" if to.value == "npz" else SUFFIXES[to.value]))
-    for written in write(load_take(take), to.value, path, rate=known, start=begin, resample=resample, split=split):
+    with progress_bar("export"):
+        paths = write(load_take(take), to.value, path, rate=known, start=begin, resample=resample, split=split)
+    for written in paths:
         print(written)

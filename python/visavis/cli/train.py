@@ -5,27 +5,64 @@ from typing import Annotated
 
 import typer
 
+from visavis.cli import options
 from visavis.errors import InvalidArgument
+
+EXAMPLES = (
+    "visavis train --data corpus --out runs/first --minutes 55",
+    "visavis train --data corpus --out runs/first --minutes 55 --resume",
+    "visavis train --data corpus --out runs/small --steps 200 --set width=64 --set depth=2 --batch 4",
+)
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="data set: DIR/{train,val,test} or one folder of pairs")],
-    out: Annotated[Path, typer.Option(help="folder of the run: checkpoint.pt, model.gguf, tensorboard/")],
-    recipe: Annotated[str, typer.Option(help="live (default model) or paper (TIMAR)")] = "live",
-    minutes: Annotated[float | None, typer.Option(help="training time; the schedule follows the clock")] = None,
-    steps: Annotated[int | None, typer.Option(help="number of steps; the same seed gives the same run")] = None,
-    batch: Annotated[int | None, typer.Option(help="crops a step and process (default: the recipe's)")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value of a model, recipe or crop field; may be repeated")
+    data: Annotated[
+        Path,
+        typer.Option(help="Conversations: DIR with train, val and test, or one folder of pairs (docs/training.md)."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder of the run: checkpoint.pt, model.gguf (or model.pt), training.json, tensorboard/."),
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="How: live (the default model), paper (TIMAR), dualtalk; paper-small, dualtalk-small: in minutes."
+        ),
+    ] = "live",
+    minutes: options.RunMinutes = None,
+    processor_minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of the run in minutes of processor time: a busy machine hardly changes it.",
+            min=0.01,
+            show_default="none",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="seed of weights, crops and noise")] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="go on from OUT/checkpoint.pt")] = False,
-    begin_with: Annotated[Path | None, typer.Option(help="model file whose weights the run starts from")] = None,
-    precision: Annotated[str, typer.Option(help="auto, bf16 (autocast) or f32")] = "auto",
-    save_minutes: Annotated[float, typer.Option(help="minutes between checkpoints")] = 5.0,
-    speech_folder: Annotated[Path | None, typer.Option(help="wav2vec2 folder, for the paper's recipe")] = None,
-    name: Annotated[str, typer.Option(help="name stored in the model file")] = "visavis",
-    licence: Annotated[str, typer.Option(help="licence stored in the model file")] = "Apache-2.0",
+    steps: options.RunSteps = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Crops a step, in each process.", min=1, show_default="the recipe's")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="KEY=VALUE of a field of model, recipe or crops, such as width=64; may be repeated.",
+            show_default="none",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, crops and noise.", min=0)] = 1,
+    resume: options.Resume = False,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Model file (.gguf) whose weights the run starts from.", show_default="none")
+    ] = None,
+    precision: options.TrainingPrecision = "auto",
+    save_minutes: options.SaveMinutes = 5.0,
+    speech_folder: Annotated[
+        Path | None, typer.Option(help="Folder of wav2vec2, for the paper's recipe.", show_default="none")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Name that the model file bears.")] = "visavis",
+    licence: Annotated[str, typer.Option(help="Licence that the model file states.")] = "Apache-2.0",
 ) -> None:
     """Train a model, on CPU or GPU, in one process or under torchrun."""
     try:
@@ -43,6 +80,7 @@ def main(
         config=config,
         minutes=minutes,
         steps=steps,
+        processor_minutes=processor_minutes,
         seed=seed,
         resume=resume,
         begin_with=begin_with,

@@ -30,6 +30,12 @@ COLUMNS = (
     "cuts",
 )
 
+EXAMPLES = (
+    "visavis watch",
+    "visavis watch --endpoint tcp://192.168.0.5:5570 --key alice.key --head npc",
+    "visavis watch --seconds 10 --json",
+)
+
 
 def main(
     endpoint: Annotated[str, typer.Option(help="Motion port of the server, tcp://HOST:PORT.")] = "tcp://127.0.0.1:5570",
@@ -90,6 +96,7 @@ def _receive(receiver: "Receiver", seconds: float) -> int:
 def _show(receiver: "Receiver", stop: Any, why: Callable[[], str]) -> None:
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.markup import escape
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     last_message, reason = time.monotonic(), "waiting for the first message"
@@ -99,17 +106,18 @@ def _show(receiver: "Receiver", stop: Any, why: Callable[[], str]) -> None:
                 last_message, reason = time.monotonic(), ""
             elif time.monotonic() - last_message > PATIENCE_S:
                 reason, last_message = why(), time.monotonic()
-            live.update(Group(table(receiver), reason), refresh=True)
+            live.update(Group(table(receiver), escape(reason)), refresh=True)
 
 
 def table(receiver: "Receiver") -> "Table":
     """The live table: one row a head."""
     from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
     from rich.table import Table
 
     from visavis.bridge.receiver import voices_missing
 
-    grid = Table(*COLUMNS, title=f"{receiver.endpoint}  ({receiver.malformed} malformed)", box=SIMPLE_HEAD)
+    grid = Table(*COLUMNS, title=f"{escape(receiver.endpoint)}  ({receiver.malformed} malformed)", box=SIMPLE_HEAD)
     for column in grid.columns[2:]:
         column.justify = "right"
     now_ns = receiver.server_ns()
@@ -118,7 +126,7 @@ def table(receiver: "Receiver") -> "Table":
         state = "closed" if r["closed"] else "speaks" if r["speaking"] else voices_missing(track) or "listens"
         numbers = [str(r["frames"]), f"{r['rate_hz']:.1f}", _pair(r["lag_ms_p50"], r["lag_ms_p99"])]
         numbers += [_pair(r["spare_ms_p50"], r["spare_ms_p1"]), f"{r['jitter_ms']:.1f}"]
-        grid.add_row(r["head"], state, *numbers, *(str(r[count]) for count in ("lost", "jumps", "cuts")))
+        grid.add_row(escape(r["head"]), state, *numbers, *(str(r[count]) for count in ("lost", "jumps", "cuts")))
     return grid
 
 

@@ -1,24 +1,25 @@
 """The torch engine: the slow, clear streaming reference that every other engine is tested against.
 
 It keeps the engine contract turn by turn and session by session, nothing batched, nothing cached that the mathematics
-does not need.  Slots are replaced only after every turn of a `step` succeeded.
+does not need.
 """
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from visavis.constants import SAMPLES_PER_FRAME
-from visavis.engine import GUIDANCE_SCHEDULES, FloatArray, ModelInfo, TurnInput, TurnOutput, model_info
-from visavis.engines.windows import WINDOWS, Window
+from visavis.engine import GUIDANCE_SCHEDULES, ModelInfo, TurnInput, TurnOutput, model_info
+from visavis.engines.slots import SlotEngine
+from visavis.engines.turns import check_numbers, checked, checked_motion, checked_style
+from visavis.engines.windows import WINDOWS, ExactWindow, Window
 from visavis.errors import InvalidArgument, Unsupported
 from visavis.export.gguf import load_gguf
+from visavis.model.config import ModelConfig
 from visavis.model.diffusion import FLAME_RANGE, Predict, Range, sample
 from visavis.model.timar import Timar
 
@@ -34,7 +35,7 @@ class Slot:
     n_turns: int = 0
 
 
-class TorchEngine:
+class TorchEngine(SlotEngine[Slot]):
     """Executes a `Timar` turn by turn.  One caller at a time."""
 
     def __init__(
@@ -49,21 +50,25 @@ class TorchEngine:
         sampler: str | None = None,
         guidance_schedule: str = "constant",
         clamp: bool = False,
+        context_turns: int | None = None,
     ) -> None:
-        """`guidance_schedule` "linear" grows the guidance with the share of the turn that is decoded; `clamp` keeps
+        """`context_turns` of an exact window: fewer than the model was trained with, the current one included.
+
+        `guidance_schedule` "linear" grows the guidance with the share of the turn that is decoded; `clamp` keeps
         x_0 in FLAME's safe ranges (flame56 only)."""
+        super().__init__()
         if guidance_schedule not in GUIDANCE_SCHEDULES:
             raise InvalidArgument(f"guidance_schedule is {guidance_schedule!r}; expected constant or linear")
         if history not in (None, model.config.own_past) and "lagged" in (history, model.config.own_past):
             raise Unsupported(f"history={history}: this model was trained with own past {model.config.own_past}")
         self.model = model.eval()
         self.config = model.config.with_options(window=window, own_past=history, steps=steps, sampler=sampler)
+        if context_turns is not None:
+            self.config = _with_context(self.config, context_turns)
         self.info: ModelInfo = model_info(self.config, name)
         self.decoding = decoding_order(self.config.turn_frames, passes)
         self.guidance_schedule = guidance_schedule
         self.x0_range = _flame_range(model) if clamp else None
-        self._slots: dict[int, Slot] = {}
-        self._n_opened = 0
 
     @classmethod
     def load(
@@ -77,6 +82,7 @@ class TorchEngine:
         sampler: str | None = None,
         guidance_schedule: str = "constant",
         speech_encoder: str | Path | None = None,
+        context_turns: int | None = None,
     ) -> "TorchEngine":
         """The engine of a model file; `speech_encoder` is the folder of a wav2vec2 model."""
         from visavis import _core
@@ -90,73 +96,42 @@ class TorchEngine:
             passes=passes,
             sampler=sampler,
             guidance_schedule=guidance_schedule,
+            context_turns=context_turns,
         )
-
-    # ---- slots
-
-    def open(self) -> int:
-        """A new slot: one session's history."""
-        slot = self._n_opened
-        self._n_opened += 1
-        self._slots[slot] = self._empty()
-        return slot
-
-    def close(self, slot: int) -> None:
-        """Give the slot back."""
-        self._find(slot)
-        del self._slots[slot]
-
-    def reset(self, slot: int) -> None:
-        """Forget the slot's history."""
-        self._find(slot)
-        self._slots[slot] = self._empty()
 
     def _empty(self) -> Slot:
         context = self.config.context_samples
         return Slot(
-            window=WINDOWS[self.config.window](self.model),
+            window=ExactWindow(self.model, context_turns=self.config.context_turns)
+            if self.config.window == "exact"
+            else WINDOWS[self.config.window](self.model),
             own=torch.zeros(self.config.turn_frames, self.config.n_channels),
             user_tail=torch.zeros(context),
             agent_tail=torch.zeros(context),
         )
 
-    def _find(self, slot: int) -> Slot:
-        if slot not in self._slots:
-            raise InvalidArgument(f"slot {slot} is not open; open ones: {', '.join(map(str, self._slots)) or 'none'}")
-        return self._slots[slot]
-
-    # ---- turns
-
     @torch.no_grad()
-    def step(self, inputs: Sequence[TurnInput]) -> list[TurnOutput]:
-        """Generate one turn for each input, each of another slot; on an error no slot has moved on."""
-        slots = [turn.slot for turn in inputs]
-        if len(set(slots)) != len(slots):
-            raise InvalidArgument(f"slots {slots}: a slot appears twice in one step")
-        results = [self._turn(self._find(turn.slot), turn) for turn in inputs]
-        self._slots.update({turn.slot: slot for turn, (slot, _) in zip(inputs, results, strict=True)})
-        return [output for _, output in results]
-
     def _turn(self, slot: Slot, turn: TurnInput) -> tuple[Slot, TurnOutput]:
         """One turn of one session: what the slot becomes, and the motion."""
         check_numbers(turn)
+        style = torch.from_numpy(checked_style(turn, self.config.styles))[None]
         steps = self.config.steps if turn.steps is None else turn.steps
         start_ns = time.perf_counter_ns()
         user, slot = self._hear_user(slot, turn)
         speech, slot = self._hear_agent(slot, turn)
         heard_ns = time.perf_counter_ns()
-        query = self._query(user, speech, slot.own)
+        query = self._query(user, speech, slot.own, style)
         z = slot.window.condition(query)
         unguided = None
         if turn.guidance != 1:
             fake = self.model.fake_latent.expand_as(user[0])
-            unguided = slot.window.condition(self._query((fake, fake), speech, slot.own))
+            unguided = slot.window.condition(self._query((fake, fake), speech, slot.own, style))
         seen_ns = time.perf_counter_ns()
         own = self._denoise(slot, turn, self._noise(slot, turn, steps), z, unguided, steps)
         denoised_ns = time.perf_counter_ns()
         committed = query
         if self.config.own_past == "fed":
-            committed = self._embed(user, speech, self.model.motion_encoder(own), masked=False)
+            committed = self._embed(user, speech, self.model.motion_encoder(own), False, style)
         slot = replace(slot, window=slot.window.commit(committed), own=own, n_turns=slot.n_turns + 1)
         stages = {
             "speech": heard_ns - start_ns,
@@ -170,17 +145,9 @@ class TorchEngine:
         F, C = self.config.turn_frames, self.config.n_channels
         audio = torch.zeros(self.config.turn_samples)
         if turn.user_audio is not None:
-            audio = checked("user_audio", turn.user_audio, (self.config.turn_samples,))
+            audio = torch.from_numpy(checked("user_audio", turn.user_audio, (self.config.turn_samples,)))
         heard = torch.cat([slot.user_tail, audio])
-        motion, present = torch.zeros(F, C), torch.zeros(F, dtype=torch.bool)
-        if turn.user_motion is not None:
-            present[:] = True
-            if turn.user_motion_present is not None:
-                present = checked_flags(turn.user_motion_present, F)
-            values = np.array(turn.user_motion, dtype=np.float32)
-            if values.shape == (F, C):
-                values[~present.numpy()] = 0  # absent frames may hold anything
-            motion = checked("user_motion", values, (F, C))
+        motion, present = (torch.from_numpy(part) for part in checked_motion(turn, F, C))
         tokens = self.model.user_tokens(heard[None], motion[None], present[None])
         return tokens, replace(slot, user_tail=heard[self.config.turn_samples :])
 
@@ -189,20 +156,23 @@ class TorchEngine:
         size, ahead = self.config.turn_samples, self.config.agent_lookahead_frames * SAMPLES_PER_FRAME
         audio = torch.zeros(size + ahead)
         if turn.agent_audio is not None:
-            known = checked("agent_audio", turn.agent_audio, (size,), (size + ahead,))
+            known = torch.from_numpy(checked("agent_audio", turn.agent_audio, (size,), (size + ahead,)))
             audio[: len(known)] = known
         heard = torch.cat([slot.agent_tail, audio])
         tokens = self.model.agent_speech_tokens(heard[None])
         return tokens, replace(slot, agent_tail=heard[size : len(heard) - ahead])
 
-    def _query(self, user: tuple[Tensor, Tensor], speech: Tensor, before: Tensor) -> Tensor:
+    def _query(self, user: tuple[Tensor, Tensor], speech: Tensor, before: Tensor, style: Tensor) -> Tensor:
         """The current turn as the backbone sees it when its motion is not known yet, (T, D)."""
         lagged = self.config.own_past == "lagged"
-        return self._embed(user, speech, self.model.motion_encoder(before), masked=not lagged)
+        return self._embed(user, speech, self.model.motion_encoder(before), not lagged, style)
 
-    def _embed(self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor, masked: bool) -> Tensor:
-        """(T, D) of tokens (1, F, w), motion (F, w)."""
-        return self.model.embed((user[0][None], user[1][None]), speech[None], motion[None, None], masked)[0, 0]
+    def _embed(
+        self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor, masked: bool, style: Tensor
+    ) -> Tensor:
+        """(T, D) of tokens (1, F, w), motion (F, w), style (1, S)."""
+        tokens = user[0][None], user[1][None]
+        return self.model.embed(tokens, speech[None], motion[None, None], masked, style)[0, 0]
 
     # ---- denoising
 
@@ -212,7 +182,7 @@ class TorchEngine:
 
         F, C = self.config.turn_frames, self.config.n_channels
         if turn.noise is not None:
-            return checked("noise", turn.noise, (1 + steps, F, C))
+            return torch.from_numpy(checked("noise", turn.noise, (1 + steps, F, C)))
         index = slot.n_turns if turn.turn is None else turn.turn
         return torch.from_numpy(_core.noise(turn.seed, index * F, F, C, steps, self.config.noise_coherence))
 
@@ -277,30 +247,12 @@ def decoding_order(n_frames: int, passes: int) -> list[tuple[int, int]]:
     return spans
 
 
-def check_numbers(turn: TurnInput) -> None:
-    """Raises InvalidArgument for a temperature or guidance that means nothing."""
-    if not (math.isfinite(turn.temperature) and turn.temperature >= 0):
-        raise InvalidArgument(f"temperature is {turn.temperature}; expected a finite number of at least 0")
-    if not math.isfinite(turn.guidance):
-        raise InvalidArgument(f"guidance is {turn.guidance}; expected a finite number")
-
-
-def checked(name: str, values: FloatArray, *shapes: tuple[int, ...]) -> Tensor:
-    """The array as a float32 tensor; raises InvalidArgument for another shape or values that are not finite."""
-    array = np.array(values, dtype=np.float32)  # a copy
-    if array.shape not in shapes:
-        raise InvalidArgument(f"{name} has shape {array.shape}; expected {' or '.join(map(str, shapes))}")
-    if not np.isfinite(array).all():
-        raise InvalidArgument(f"{name} holds NaN or infinity; expected finite values")
-    return torch.from_numpy(array)
-
-
-def checked_flags(values: object, n_frames: int) -> Tensor:
-    """user_motion_present as a (F,) bool tensor."""
-    flags = np.array(values, dtype=bool)
-    if flags.shape != (n_frames,):
-        raise InvalidArgument(f"user_motion_present has shape {flags.shape}; expected {(n_frames,)}")
-    return torch.from_numpy(flags)
+def _with_context(config: ModelConfig, context_turns: int) -> ModelConfig:
+    if config.window != "exact":
+        raise Unsupported(f"context_turns goes with window exact, not with {config.window}")
+    if not 1 <= context_turns <= config.context_turns:
+        raise InvalidArgument(f"context_turns is {context_turns}; expected 1 to {config.context_turns}, as trained")
+    return config.with_options(context_turns=context_turns)
 
 
 def _flame_range(model: Timar) -> Range:

@@ -30,8 +30,10 @@ class Window(Protocol):
 class ExactWindow:
     """The embedded past turns themselves."""
 
-    def __init__(self, model: Timar, turns: Sequence[Tensor] = ()) -> None:
+    def __init__(self, model: Timar, turns: Sequence[Tensor] = (), context_turns: int | None = None) -> None:
+        """`context_turns`: visible turns, the current one included; None: the model's."""
         self.model, self.turns = model, tuple(turns)  # (T, D) each, oldest first
+        self.context_turns = context_turns or model.config.context_turns
 
     def condition(self, turn: Tensor) -> Tensor:
         """All visible turns in one pass."""
@@ -40,8 +42,8 @@ class ExactWindow:
 
     def commit(self, turn: Tensor) -> "ExactWindow":
         """The oldest turn leaves when the window is full."""
-        n_past = self.model.config.context_turns - 1
-        return ExactWindow(self.model, (*self.turns, turn)[-n_past:] if n_past else ())
+        n_past = self.context_turns - 1
+        return ExactWindow(self.model, (*self.turns, turn)[-n_past:] if n_past else (), self.context_turns)
 
 
 class Cache:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.engine import model_path
 from visavis.errors import Unsupported
+from visavis.evaluation.generate import Scene, face_rows
 from visavis.export.gguf import load_gguf
 from visavis.model.backbone import Attend
 from visavis.model.diffusion import sample
@@ -26,7 +27,7 @@ BATCH = 32  # clips
 
 
 class BatchGenerator:
-    """Motion (T, C) for (agent, user) voices; options as of `load_engine`: sampler, steps."""
+    """Motion (T, C) for scenes; options as of `load_engine`: sampler, steps."""
 
     def __init__(self, model: Path | Timar | None, seed: int, temperature: float = 1.0, **options: Any) -> None:
         self.model = model.eval() if isinstance(model, Timar) else load_gguf(model_path(model)).eval()
@@ -35,7 +36,7 @@ class BatchGenerator:
             raise Unsupported("the batched generator runs live models (ring window, lagged own past); use engine=cpu")
         self.seed, self.temperature = seed, temperature
 
-    def __call__(self, clips: list[tuple[Floats, Floats]]) -> list[Floats]:
+    def __call__(self, clips: list[Scene]) -> list[Floats]:
         """Every clip from a session's start; clips of a batch run to the longest of them."""
         motions: list[Floats] = []
         for begin in range(0, len(clips), BATCH):
@@ -43,10 +44,10 @@ class BatchGenerator:
         return motions
 
     @torch.no_grad()
-    def _batch(self, clips: list[tuple[Floats, Floats]], seed: int) -> list[Floats]:
+    def _batch(self, clips: list[Scene], seed: int) -> list[Floats]:
         config, model = self.config, self.model
         F, C = config.turn_frames, config.n_channels
-        lengths = [len(agent) // SAMPLES_PER_FRAME for agent, _ in clips]
+        lengths = [len(clip.agent) // SAMPLES_PER_FRAME for clip in clips]
         n_turns = -(-max(lengths) // F)
         user, speech = self._tokens(clips, n_turns * F)
         noise = self._noise(len(clips), n_turns * F, seed)  # (1 + steps, B, n*F, C)
@@ -63,18 +64,18 @@ class BatchGenerator:
         values = model.denormalise(torch.cat(motion, 1)).numpy()
         return [values[i, :n] for i, n in enumerate(lengths)]
 
-    def _tokens(self, clips: list[tuple[Floats, Floats]], n_frames: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        """User tokens (speech, motion absent) and agent speech tokens, (B, n_frames, w) each."""
+    def _tokens(self, clips: list[Scene], n_frames: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """User tokens (speech, motion) and agent speech tokens, (B, n_frames, w) each."""
         config, model = self.config, self.model
         size, context = n_frames * SAMPLES_PER_FRAME, config.context_samples
         ahead, lag = (n * SAMPLES_PER_FRAME for n in (config.agent_lookahead_frames, config.user_lag_frames))
         users, agents = [], []
-        for agent, user in clips:
-            agents.append(_placed(agent, context, context + size + ahead))
-            users.append(_placed(user, context + lag, context + size))
-        motion = torch.zeros(len(clips), n_frames, config.n_channels)
-        absent = torch.zeros(motion.shape[:2], dtype=torch.bool)
-        return model.user_tokens(torch.stack(users), motion, absent), model.agent_speech_tokens(torch.stack(agents))
+        for clip in clips:
+            agents.append(_placed(clip.agent, context, context + size + ahead))
+            users.append(_placed(clip.user, context + lag, context + size))
+        faces = [face_rows(clip.face, -config.user_lag_frames, n_frames, config.n_channels) for clip in clips]
+        motion, there = (torch.from_numpy(np.stack(part)) for part in zip(*faces, strict=True))
+        return model.user_tokens(torch.stack(users), motion, there), model.agent_speech_tokens(torch.stack(agents))
 
     def _noise(self, n_clips: int, n_frames: int, seed: int) -> Tensor:
         from visavis import _core

@@ -48,8 +48,11 @@ class Closures:
         return self
 
 
-def closures(motion: Floats, person: Person) -> Closures:
-    """How often the lips are shut where the person says p, b or m, and where an open vowel is said."""
+def closures(motion: Floats, person: Person, frames: npt.NDArray[np.bool_] | None = None) -> Closures:
+    """How often the lips are shut where the person says p, b or m, and where an open vowel is said.
+
+    `frames` (T,): only phones whose middle lies in one of these.
+    """
     from visavis.data.corpus.visemes import lips_shut
 
     shut = np.asarray(lips_shut(motion))  # (T,) bool
@@ -58,6 +61,8 @@ def closures(motion: Floats, person: Person) -> Closures:
     for label, begin, end in zip(labels["phone_label"], labels["phone_start"], labels["phone_end"], strict=True):
         frame = frame_at(float(begin + end) / 2)
         if frame + CLOSURE_SLACK >= len(motion) or frame < CLOSURE_SLACK:
+            continue
+        if frames is not None and not frames[frame]:
             continue
         phone = str(label).rstrip("012")
         if phone in BILABIALS:
@@ -103,16 +108,20 @@ def silent_frames(agent: Person, n_frames: int) -> list[int]:
 
 def nod_starts(motion: Floats) -> npt.NDArray[np.int64]:
     """Frames at which nods begin: swings of pitch over 2 x NOD_DEG in the nod band, close ones being one nod."""
+    starts, last = [], -len(motion)
+    for begin, end in nod_swings(motion):
+        if begin - last > NOD_GAP_S * FRAME_RATE:
+            starts.append(begin)
+        last = end
+    return np.array(starts, dtype=np.int64)
+
+
+def nod_swings(motion: Floats) -> list[tuple[int, int]]:
+    """First and last frame of each swing of pitch over 2 x NOD_DEG in the nod band: half a period of a nod."""
     pitch = np.degrees(band(motion[:, PITCH], *NOD_BAND_HZ))
     steps = np.diff(pitch)
-    turns = np.concatenate([[0], np.flatnonzero(steps[1:] * steps[:-1] <= 0) + 1, [len(pitch) - 1]])
-    starts, last = [], -len(pitch)
-    for begin, end in itertools.pairwise(turns):
-        if abs(pitch[end] - pitch[begin]) >= 2 * NOD_DEG:
-            if begin - last > NOD_GAP_S * FRAME_RATE:
-                starts.append(begin)
-            last = end
-    return np.array(starts, dtype=np.int64)
+    turns = np.concatenate([[0], np.flatnonzero(steps[1:] * steps[:-1] <= 0) + 1, [len(pitch) - 1]]).tolist()
+    return [(a, b) for a, b in itertools.pairwise(turns) if abs(pitch[b] - pitch[a]) >= 2 * NOD_DEG]
 
 
 def nods(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:
@@ -128,6 +137,15 @@ def smiles(motion: Floats, moments: list[int]) -> npt.NDArray[np.bool_]:
     return np.array([smile[_response(m)].max() - smile[m] >= SMILE_RISE for m in moments], dtype=bool)
 
 
+def smile_starts(motion: Floats) -> npt.NDArray[np.int64]:
+    """Frames at which smiles rise by SMILE_RISE within a second, close ones being one."""
+    smile = np.convolve(motion[:, SMILE].mean(axis=1), np.full(3, 1 / 3), mode="same")
+    ahead = np.lib.stride_tricks.sliding_window_view(np.pad(smile, (0, FRAME_RATE), mode="edge"), FRAME_RATE + 1)
+    rises = np.flatnonzero(ahead.max(axis=1) - smile >= SMILE_RISE)
+    apart = np.diff(rises, prepend=-FRAME_RATE) > FRAME_RATE // 2
+    return np.asarray(rises[apart], np.int64)
+
+
 def _response(moment: int) -> slice:
     return slice(moment, moment + round(RESPONSE_S * FRAME_RATE) + 1)
 
@@ -138,11 +156,11 @@ def second_difference(motion: Floats) -> Floats:
     return mean
 
 
-def spectrum(signal: Floats) -> tuple[Floats, Floats]:
-    """Frequencies and power density of a signal (T,), by Welch's method over 5 s windows."""
+def spectrum(signal: Floats, window_s: int = 5) -> tuple[Floats, Floats]:
+    """Frequencies and power density of a signal (T,), by Welch's method."""
     from scipy.signal import welch
 
-    hz, power = welch(signal, fs=FRAME_RATE, nperseg=min(len(signal), 5 * FRAME_RATE))
+    hz, power = welch(signal, fs=FRAME_RATE, nperseg=min(len(signal), window_s * FRAME_RATE))
     return hz, power
 
 

@@ -2,10 +2,13 @@
 
 Each is taken for every group of the motion space on its own.  They equal the authors' numbers on golden data, but for
 STS, whose float32 running sum is up to 3e-6 off the exact value that is computed here.  SID depends on scikit-learn's
-k-means, whose labels may change between its versions.
+k-means, whose labels may change between its versions (constraints.txt pins the one that the golden numbers hold for).
 """
 
 import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -18,8 +21,6 @@ Array = npt.NDArray[np.floating[Any]]
 CLUSTERS = {"exp": 40, "mouth": 40}  # k of SID by group; all others 10
 METRIC_NAME = {"neck": "pose"}  # the protocol calls the neck "pose"
 DIVERSITY_PAIRS = 100
-# Factors by which published tables scale the numbers: FD and P-FD, MSE, rPCC (exp, jaw, pose).
-PUBLISHED_SCALE = {"fid": (1.0, 1e3, 1e2), "p_fid": (1.0, 1e3, 1e2), "mse": (10.0, 1e3, 1e2), "rpcc": (1e2, 10.0, 10.0)}
 
 
 def frechet_distance(a: Array, b: Array) -> float:
@@ -90,6 +91,25 @@ def clip_metrics(prediction: Array, truth: Array, partner: Array, space: MotionS
         out[f"diversity_pre_{name}"] = diversity(p)
         out[f"diversity_gt_{name}"] = diversity(t)
     return out
+
+
+def all_metrics(
+    clips: Sequence[tuple[Array, Array, Array]], space: MotionSpace, workers: int
+) -> list[dict[str, float]]:
+    """`clip_metrics` of (prediction, truth, partner) clips, shared among processes; the numbers are the same."""
+    workers = min(workers, len(clips))
+    if workers <= 1:
+        return [clip_metrics(*clip, space) for clip in clips]
+    with ProcessPoolExecutor(workers, get_context("spawn"), _one_thread) as pool:
+        tasks = [pool.submit(clip_metrics, *clip, space) for clip in clips]
+        return [task.result() for task in tasks]
+
+
+def _one_thread() -> None:
+    """In each process: its linear algebra must not start a thread for every core."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1)
 
 
 def mean_metrics(clips: list[dict[str, float]]) -> dict[str, float]:

@@ -4,6 +4,7 @@ docs/model_format.md lists every key and tensor.  Rounded matrices are what ever
 """
 
 import secrets
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from visavis.errors import FileError, InvalidArgument, ModelFileError
+from visavis.errors import FileError, InvalidArgument, ModelFileError, Unsupported
 from visavis.model.config import ModelConfig
 from visavis.model.layout import layout_of
 from visavis.model.normalisation import Normalisation
+from visavis.model.speech import Source
 from visavis.model.timar import Timar
+from visavis.model.wav2vec2 import Wav2Vec2Config, Wav2Vec2Encoder
 from visavis.motion_file import check_output_path
 
 FORMAT_VERSION = 1
+WAV2VEC2 = "visavis.wav2vec2."  # prefix of the keys that describe the speech encoder
 DTYPES = ("f32", "f16", "bf16")  # of the matrices; everything else is F32
 F16_LARGEST = 65504.0
 MAX_DIMS, MAX_NAME = 4, 63  # ggml's limits
@@ -37,8 +41,9 @@ def save_gguf(
     from gguf import GGUFWriter
 
     path = Path(path)
-    if dtype not in DTYPES:
-        raise InvalidArgument(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
+    check_dtype(dtype)
+    if type(model.config) is not ModelConfig:
+        raise Unsupported(f"model file {path}: it cannot hold a {type(model.config).__name__}; see save_research")
     check_output_path(path, "model")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     writer = GGUFWriter(temporary, arch="visavis")
@@ -46,6 +51,8 @@ def save_gguf(
     writer.add_license(license)
     writer.add_string("visavis.data_note", data_note)
     _add_metadata(writer, model.config)
+    if isinstance(model.speech_encoder, Wav2Vec2Encoder):
+        _add_fields(writer, WAV2VEC2, model.speech_encoder.config.to_dict())
     for tensor_name, tensor in model.saved_tensors().items():
         _add_tensor(writer, tensor_name, tensor, dtype if is_matrix(tensor_name, tensor) else "f32")
     try:
@@ -60,6 +67,12 @@ def save_gguf(
         temporary.unlink(missing_ok=True)
 
 
+def check_dtype(dtype: str) -> None:
+    """Raises InvalidArgument for a type that matrices cannot have."""
+    if dtype not in DTYPES:
+        raise InvalidArgument(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}")
+
+
 def is_matrix(name: str, tensor: Tensor) -> bool:
     """The weights that may be rounded: trained linears, convolutions and embeddings."""
     return name.endswith(".weight") and tensor.ndim >= 2
@@ -68,8 +81,17 @@ def is_matrix(name: str, tensor: Tensor) -> bool:
 def _add_metadata(writer: Any, config: ModelConfig) -> None:
     """Configuration, channels and layout.  GGUF has no empty arrays: an empty tuple is left out."""
     writer.add_uint32("visavis.format_version", FORMAT_VERSION)
-    for field, value in config.to_dict().items():
-        key = f"visavis.{field}"
+    _add_fields(writer, "visavis.", config.to_dict())
+    layout = layout_of(config)
+    writer.add_array("visavis.channels", config.space.channels)
+    writer.add_array("visavis.channel_units", config.space.units)
+    writer.add_array("visavis.layout_kind", layout.kind)
+    writer.add_array("visavis.layout_frame", layout.frame)
+
+
+def _add_fields(writer: Any, prefix: str, fields: dict[str, Any]) -> None:
+    for field, value in fields.items():
+        key = prefix + field
         if isinstance(value, bool):
             writer.add_bool(key, value)
         elif isinstance(value, int):
@@ -80,11 +102,6 @@ def _add_metadata(writer: Any, config: ModelConfig) -> None:
             writer.add_string(key, value)
         else:
             writer.add_array(key, value)
-    layout = layout_of(config)
-    writer.add_array("visavis.channels", config.space.channels)
-    writer.add_array("visavis.channel_units", config.space.units)
-    writer.add_array("visavis.layout_kind", layout.kind)
-    writer.add_array("visavis.layout_frame", layout.frame)
 
 
 def _add_tensor(writer: Any, name: str, tensor: Tensor, dtype: str) -> None:
@@ -106,8 +123,9 @@ def _add_tensor(writer: Any, name: str, tensor: Tensor, dtype: str) -> None:
 
 
 def load_gguf(path: str | Path, speech_encoder: str | Path | None = None) -> Timar:
-    """The model of a file, float32, in evaluation mode.  `speech_encoder` is the folder of a wav2vec2 model.
+    """The model of a file, float32, in evaluation mode.
 
+    `speech_encoder` is the folder of a wav2vec2, for files that carry none; it replaces the one that a file carries.
     Raises FileError or ModelFileError (malformed, foreign, tensors missing or unknown).
     """
     from visavis import _core
@@ -115,8 +133,17 @@ def load_gguf(path: str | Path, speech_encoder: str | Path | None = None) -> Tim
     file = _core.ModelFile(Path(path))
     config = read_config(file.metadata(), path)
     shapes = {name: shape for name, (_, shape) in file.tensors().items()}
-    model = Timar(config, Normalisation.identity(config.n_channels), speech_encoder)
+    carried = read_wav2vec2(file.metadata(), path)
+    source: Source = speech_encoder
+    if speech_encoder is None and carried is not None and config.speech_encoder == "wav2vec2":
+        source = Wav2Vec2Encoder(carried, config.turn_frames)
+    model = Timar(config, Normalisation.identity(config.n_channels), source)
     expected = {name: tuple(tensor.shape) for name, tensor in model.saved_tensors().items()}
+    if speech_encoder is not None and config.speech_encoder == "wav2vec2":
+        expected, shapes = (
+            {name: shape for name, shape in names.items() if not name.startswith("speech_encoder.")}
+            for names in (expected, shapes)
+        )
     if unknown := sorted(set(shapes) - set(expected) - OPTIONAL_TENSORS):
         raise ModelFileError(f"model file {path}: tensors {', '.join(unknown[:5])} do not belong to its configuration")
     values = {name: torch.from_numpy(file.floats(name, list(shape))) for name, shape in expected.items()}
@@ -131,13 +158,30 @@ OPTIONAL_TENSORS = {"retarget.matrix"}  # the rig's
 
 def read_config(metadata: dict[str, Any], path: str | Path) -> ModelConfig:
     """The configuration in a file's metadata; empty tuples, which GGUF cannot hold, come back."""
-    fields: dict[str, Any] = {}
-    for name, default in ModelConfig().to_dict().items():
-        value = metadata.get(f"visavis.{name}", () if isinstance(default, tuple) else None)
-        fields[name] = value
+    values: dict[str, Any] = {}
+    for field in fields(ModelConfig):
+        values[field.name] = metadata.get(f"visavis.{field.name}", () if isinstance(field.default, tuple) else None)
     try:
-        return ModelConfig.from_dict(fields)
+        return ModelConfig.from_dict(values)
     except (InvalidArgument, TypeError) as error:
+        raise ModelFileError(f"model file {path}: {error}") from None
+
+
+def read_wav2vec2(metadata: dict[str, Any], path: str | Path) -> Wav2Vec2Config | None:
+    """The wav2vec2 that a file carries; None where it carries none."""
+    if not any(key.startswith(WAV2VEC2) for key in metadata):
+        return None
+    values: dict[str, Any] = {}
+    for field in fields(Wav2Vec2Config):
+        value = metadata.get(WAV2VEC2 + field.name)
+        if isinstance(value, list) and {type(item) for item in value} == {int}:
+            value = tuple(value)
+        if type(value) is not (field.type if isinstance(field.type, type) else tuple):
+            raise ModelFileError(f"model file {path}: metadata {WAV2VEC2}{field.name} is {value!r}")
+        values[field.name] = value
+    try:
+        return Wav2Vec2Config(**values)
+    except InvalidArgument as error:
         raise ModelFileError(f"model file {path}: {error}") from None
 
 

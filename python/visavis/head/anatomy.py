@@ -36,6 +36,9 @@ RESTING: dict[str, float] = {
     "mouthSmileRight": 0.07,
 }
 
+# Face units that are faint as they come, and by how much they are made stronger: with these a broad smile shows teeth.
+STRONGER: dict[str, float] = {"mouthLowerDown": 2.0, "mouthUpperUp": 1.4}
+
 
 class Person:
     """The base mesh in this person's shape, and everything derived from it in metres, head joint at the origin."""
@@ -49,7 +52,10 @@ class Person:
             body += amount * source.face_unit(shape)
         origin = body[source.vertices("joint-head")].mean(0)
         self.positions: Floats = (body - origin) * METRE
-        self.deltas = {name: source.face_unit(name) * METRE for name in ARKIT_SHAPES}
+        self.deltas = {
+            name: source.face_unit(name) * METRE * STRONGER.get(name.removesuffix("Left").removesuffix("Right"), 1.0)
+            for name in ARKIT_SHAPES
+        }
         self.neck = self.centre("joint-neck")
 
     def centre(self, group: str) -> Floats:

@@ -108,16 +108,8 @@ class Writer:
 
     def texture(self, image: NDArray[np.uint8]) -> dict[str, int]:
         """A texture: JPEG, or PNG where it has holes."""
-        data = io.BytesIO()
-        holes = image.shape[2] == 4
-        quality = 88 if self.compact else 93
-        if holes:
-            Image.fromarray(image).save(data, "PNG", optimize=True)
-        else:
-            Image.fromarray(image).save(data, "JPEG", quality=quality, subsampling=0)
-        source = self.add(
-            "images", {"bufferView": self.view(data.getvalue()), "mimeType": f"image/{'png' if holes else 'jpeg'}"}
-        )
+        content, kind = encode_image(image, self.compact)
+        source = self.add("images", {"bufferView": self.view(content), "mimeType": f"image/{kind}"})
         if "samplers" not in self.json:
             self.add("samplers", {"magFilter": 9729, "minFilter": 9987, "wrapS": 10497, "wrapT": 10497})
         return {"index": self.add("textures", {"sampler": 0, "source": source})}
@@ -156,7 +148,7 @@ class Writer:
             "JOINTS_0": self.accessor(
                 np.tile(np.array([0, 1, 2, 0], np.uint8), (len(normals), 1)) * _used(part.joints)
             ),
-            "WEIGHTS_0": self.accessor(_weights(part.joints), unit=True),
+            "WEIGHTS_0": self.accessor(byte_weights(part.joints), unit=True),
         }
         if look.colour_map is not None:
             attributes["TEXCOORD_0"] = self._texture_positions(part.uvs)
@@ -246,7 +238,17 @@ class Writer:
         return accessor
 
 
-def _weights(joints: Floats) -> NDArray[np.uint8]:
+def encode_image(image: NDArray[np.uint8], compact: bool) -> tuple[bytes, str]:
+    """A file of an image (n, n, 3 or 4), and its kind: jpeg, or png where it has holes."""
+    data = io.BytesIO()
+    if image.shape[2] == 4:
+        Image.fromarray(image).save(data, "PNG", optimize=True)
+        return data.getvalue(), "png"
+    Image.fromarray(image).save(data, "JPEG", quality=88 if compact else 93, subsampling=0)
+    return data.getvalue(), "jpeg"
+
+
+def byte_weights(joints: Floats) -> NDArray[np.uint8]:
     """Three weights to four bytes that sum to 255."""
     scaled = np.round(joints * 255).astype(np.int64)
     scaled[np.arange(len(joints)), joints.argmax(1)] += 255 - scaled.sum(1)
@@ -255,7 +257,7 @@ def _weights(joints: Floats) -> NDArray[np.uint8]:
 
 def _used(joints: Floats) -> NDArray[np.uint8]:
     """1 where a joint has weight: unused joints are written as 0."""
-    return (_weights(joints) > 0).astype(np.uint8)
+    return (byte_weights(joints) > 0).astype(np.uint8)
 
 
 def _short(place: Floats) -> list[float]:

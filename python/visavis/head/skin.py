@@ -104,6 +104,8 @@ class SkinPainter:
         self.lips = np.clip(m.masks["lips"] * 1.15, 0, 1)
         self.inside = step(0.35, 0.6, m.masks["inside-mouth"])
         self.deep = np.clip((lip_place - self.z) / 3.2, 0, 1)
+        # Inner lips are lit when the mouth opens; what was measured with the mouth shut says that they never are.
+        self.open = m.open * (1 - self.inside) + self.inside * 0.5 * (1 - self.deep)
         self.coarse, self.middle, self.fine = (self.noise(texels) for texels in (22, 6, 1.0))
         stubble = step(-0.6, 0.8, self.noise(0.9) + 3.2 * m.hair - 1.6)
         dense = np.clip(0.35 + 0.6 * stubble + 0.3 * step(0.7, 1.0, m.hair), 0, 0.97)
@@ -124,7 +126,7 @@ class SkinPainter:
         brows = sampled(brow_strokes(self.random), self.x, self.y, BROW_BOX)
         colour = over(colour, (0.165, 0.115, 0.09), 0.92 * self.front * brows)
         colour = over(colour, (0.150, 0.112, 0.090), self.roots)
-        shade = 0.42 + 0.58 * step(0.05, 0.75, self.map.open)
+        shade = 0.42 + 0.58 * step(0.05, 0.75, self.open)
         colour *= shade[..., None] ** np.array([0.55, 0.8, 0.9])  # light between folds is red
         return bytes_of(colour, self.map.covered)
 
@@ -134,8 +136,7 @@ class SkinPainter:
         rough -= 0.05 * self.spot(0, -3.2, 1.3, 2.0) + 0.04 * self.spot(0, 4.0, 4.0, 2.0)  # nose and forehead shine
         for amount, value in ((self.lips, 0.36), (self.inside, 0.45), (self.roots, 0.95)):
             rough = rough * (1 - amount) + value * amount
-        opened = self.map.open * (1 - self.inside) + self.inside * 0.5 * (1 - self.deep)
-        return bytes_of(np.stack([opened, rough, np.zeros_like(rough)], -1), self.map.covered)
+        return bytes_of(np.stack([self.open, rough, np.zeros_like(rough)], -1), self.map.covered)
 
     def noise(self, texels: float) -> Floats:
         """Noise whose grain is so many texels of a texture of 1024."""

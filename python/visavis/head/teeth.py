@@ -11,6 +11,7 @@ from visavis.head.part import Floats, Indices, Part, joined
 UPPER_WIDTHS = (8.5, 6.8, 7.6, 7.0, 6.8, 10.0, 9.5)
 LOWER_WIDTHS = (5.6, 6.0, 6.9, 7.0, 7.2, 10.5, 10.0)
 HEIGHT, DEPTH = 0.0125, 0.0075  # metres, root end hidden in the gum
+WIDER, NEARER = 1.12, 0.005  # of the arch; metres
 N_ROUND, N_RINGS = 10, 6
 
 
@@ -25,9 +26,11 @@ def gums(person: Person) -> Part:
 
 
 def _arch(person: Person, which: str) -> tuple[Floats, Floats]:
-    """Lowest and highest corner (3,) of the base mesh's teeth; the arch is half an ellipse in this box."""
+    """Lowest and highest corner (3,) of the arch, half an ellipse in this box: that of the base mesh's teeth, but wider
+    and nearer to the lips, which else hide them."""
     points = person.positions[person.source.vertices(f"helper-{which}-teeth")]
-    return points.min(0), points.max(0)
+    low, high = points.min(0), points.max(0)
+    return low * [WIDER, 1, 1], high * [WIDER, 1, 1] + [0, 0, NEARER]
 
 
 def _at(low: Floats, high: Floats, angle: Floats, inset: float) -> Floats:
@@ -89,7 +92,7 @@ def _gum(person: Person, which: str) -> Part:
     """A strip with a round edge over the roots of the teeth."""
     low, high = _arch(person, which)
     up = 1 if which == "upper" else -1
-    edge = low[1] + 0.0054 if up > 0 else high[1] - 0.0156
+    edge = low[1] + 0.0064 if up > 0 else high[1] - 0.0156
     n_along, n_across = 31, 7
     angles = np.radians(np.linspace(-86, 86, n_along))
     profile = np.array(  # inset and height from the edge, millimetres: outside, round the edge, inside

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from visavis.model.config import EPS
+
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]  # q, k, v, each (B, H, N, d) -> (B, H, N, d)
-EPS = 1e-6
 
 
 class Attention(nn.Module):

@@ -23,6 +23,9 @@ class TurnBatch:
     previous_motion: Tensor  # (B, F, C), the agent's turn before the crop
     previous_present: Tensor  # (B,) bool, False at a session's start
     lookahead_present: Tensor | None = None  # (B, n) bool; None: known in every turn
+    user_bands: Tensor | None = None  # (B, mel_bands, mel_bands), see LogMelEncoder.log_mel; None: unchanged
+    agent_bands: Tensor | None = None  # the same of the agent's voice
+    agent_style: Tensor | None = None  # (B, S) in [-1, 1], of models with styles; None: the average person
 
     def to(self, device: torch.device | str) -> "TurnBatch":
         """The same batch on another device."""

@@ -4,8 +4,9 @@ Numpy-free and torch-free, so that everything that reads a model may import it. 
 (arXiv 2512.15340), `live_config` is the default of this project; see docs/decisions.md for the reasons.
 """
 
+import re
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.errors import InvalidArgument
@@ -24,6 +25,13 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 MEL_WINDOW = 400  # samples, 25 ms
 MEL_HOP = 160  # samples, 10 ms
+MEL_FLOOR = 1e-7
+MEL_SHIFT, MEL_SCALE = 10.0, 4.0  # brings log energies to about -1.5..3
+EPS = 1e-6  # of every LayerNorm
+MOST_STYLES = 64
+STYLE_NAME = re.compile("[a-z0-9_]{1,32}")  # of an axis; dials are called style.NAME
+OPTIONAL = ("styles",)  # fields that are left out of files where they are empty
+Config = TypeVar("Config", bound="ModelConfig")
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class ModelConfig:
     noise_coherence: float = 0.0  # r in [0, 1)
     lip_noise: float = 1.0  # in [0, 1], scale of the noise on channels of residual gain 0: the voice decides those
     eyes: str = "layer"
+    styles: tuple[str, ...] = ()  # names of the axes of a person's style, each in [-1, 1], 0 the average person
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
@@ -87,6 +96,12 @@ class ModelConfig:
             raise InvalidArgument("conv_widths, conv_kernels and conv_strides differ in length")
         if self.speech_encoder == "logmel" and self.conv_widths[-1] != self.speech_width:
             raise InvalidArgument(f"last conv width {self.conv_widths[-1]} is not speech_width {self.speech_width}")
+        wrong = [name for name in self.styles if not STYLE_NAME.fullmatch(name) or self.styles.count(name) > 1]
+        if wrong or len(self.styles) > MOST_STYLES:
+            raise InvalidArgument(
+                f"styles are {', '.join(self.styles)}; expected at most {MOST_STYLES} different names of 1 to 32 "
+                "letters a to z, digits and _"
+            )
 
     @property
     def space(self) -> MotionSpace:
@@ -130,19 +145,20 @@ class ModelConfig:
             return self.width
         return self.turn_frames * self.width + self.head_context_frames * self.n_channels
 
-    def with_options(self, **options: Any) -> "ModelConfig":
+    def with_options(self: Config, **options: Any) -> Config:
         """A copy with some fields changed (None leaves a field alone)."""
         return replace(self, **{name: value for name, value in options.items() if value is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field name, as the model file stores them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value or name not in OPTIONAL}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
+    def from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
         """The inverse of `to_dict`; lists become tuples, an unknown or missing field is an InvalidArgument."""
         known = {field.name for field in fields(cls)}
-        if wrong := sorted(known.symmetric_difference(values)):
+        if wrong := sorted(known.symmetric_difference(values) - {name for name in OPTIONAL if name not in values}):
             raise InvalidArgument(f"model configuration: fields missing or unknown: {', '.join(wrong)}")
         plain: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
         return cls(**plain)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from visavis.errors import InvalidArgument
 from visavis.model.batch import LossTerms, TurnBatch
-from visavis.model.diffusion import N_STEPS
+from visavis.model.motion_model import channel_errors
+from visavis.model.process import N_STEPS
 
 if TYPE_CHECKING:
     from visavis.model.timar import Timar
@@ -31,10 +32,10 @@ def paper_loss(
             f"the paper's loss masks single frames; denoise_unit={config.denoise_unit} own_past={config.own_past} "
             "train with the live one"
         )
-    user = model.user_tokens(batch.user_audio, batch.user_motion, batch.user_motion_present)
+    user = model.user_tokens(batch.user_audio, batch.user_motion, batch.user_motion_present, batch.user_bands)
     fake = model.fake_latent.to(user[0].dtype)
     heard, seen = (torch.where(_coin(tokens, user_dropout, generator), fake, tokens) for tokens in user)
-    speech = model.by_turn(model.agent_speech_tokens(batch.agent_audio, batch.lookahead_present))
+    speech = model.by_turn(model.agent_speech_tokens(batch.agent_audio, batch.lookahead_present, batch.agent_bands))
     target = model.normalise(batch.agent_motion)  # (B, L, C)
     hidden = _random_mask(target, draw_mask_rate(generator) if mask_rate is None else mask_rate, generator)  # (B, L)
     x = model.embed(
@@ -42,6 +43,7 @@ def paper_loss(
         speech,
         model.by_turn(model.motion_encoder(target)),
         model.by_turn(hidden),
+        batch.agent_style,
     )
     z = model.encode(x, model.band(x.shape[1])).flatten(1, 2)  # (B, L, D)
     return _repeated(model, target[hidden], z[hidden], repeats, generator)
@@ -60,17 +62,11 @@ def row_terms(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Per row (n,): the mean squared x_0 error of each channel group and the variational term in bits.
 
-    x0, noise (n, R) normalised, t (n,), condition (n, W) = cond_embed(z).  Channels count by motion_weight in a
-    group; those of weight 0 not at all.
+    x0, noise (n, R) normalised, t (n,), condition (n, W) = cond_embed(z).
     """
     error, bits = model.diffloss.loss_terms(x0, t, noise, condition)
     error = error.view(len(error), -1, model.config.n_channels).mean(1)  # (n, C)
-    mse = {}
-    for name, channels in model.config.space.groups.items():
-        weight = model.motion_weight[list(channels)]
-        if float(weight.sum()) > 0:
-            mse[name] = (error[:, list(channels)] * (weight / weight.sum())).sum(-1)
-    return mse, bits.sum(-1) / model.diffloss.mask.sum()
+    return channel_errors(model, error), bits.sum(-1) / model.diffloss.mask.sum()
 
 
 def _repeated(

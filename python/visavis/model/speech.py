@@ -1,25 +1,26 @@
 """Speech encoders: raw 16 kHz audio in, one feature vector per motion frame out.
 
 `LogMelEncoder` is causal and small; its DFT is a matrix product, so that every engine computes the same.
-`Wav2Vec2Encoder` is the paper's frozen encoder, run on each turn alone; it comes as a separate Hugging Face folder.
+The paper's frozen wav2vec2, run on each turn alone, is model/wav2vec2.py.
 """
 
 import math
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from visavis.constants import SAMPLE_RATE, SAMPLES_PER_FRAME
-from visavis.errors import FileError, InvalidArgument
-from visavis.model.config import MEL_HOP, MEL_WINDOW, ModelConfig
+from visavis.errors import InvalidArgument
+from visavis.model.config import MEL_FLOOR, MEL_HOP, MEL_SCALE, MEL_SHIFT, MEL_WINDOW, ModelConfig
+from visavis.model.wav2vec2 import load_folder
 
 N_BINS = MEL_WINDOW // 2 + 1  # 201
 MEL_LOW_HZ, MEL_HIGH_HZ = 60.0, 7600.0
-MEL_FLOOR = 1e-7
-MEL_SHIFT, MEL_SCALE = 10.0, 4.0  # brings log energies to about -1.5..3
 
 
 def dft_matrix() -> Tensor:
@@ -33,16 +34,23 @@ def dft_matrix() -> Tensor:
 
 def mel_matrix(n_bands: int) -> Tensor:
     """Triangles of peak 1, evenly spaced on the HTK mel scale from 60 to 7600 Hz, (n_bands, 201)."""
-    edges_mel = np.linspace(_mel(MEL_LOW_HZ), _mel(MEL_HIGH_HZ), n_bands + 2)
-    edges = 700 * (10 ** (edges_mel / 2595) - 1)  # Hz
+    edges = mel_to_hz(np.linspace(hz_to_mel(MEL_LOW_HZ), hz_to_mel(MEL_HIGH_HZ), n_bands + 2))  # Hz
     bins = np.arange(N_BINS) * SAMPLE_RATE / MEL_WINDOW  # Hz
     low, peak, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     triangles = np.minimum((bins - low) / (peak - low), (high - bins) / (high - peak))
     return torch.from_numpy(np.maximum(triangles, 0).astype(np.float32))
 
 
-def _mel(hz: float) -> float:
-    return 2595 * math.log10(1 + hz / 700)
+def hz_to_mel(hz: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The HTK mel scale."""
+    mel: npt.NDArray[np.float64] = 2595 * np.log10(1 + np.asarray(hz, dtype=np.float64) / 700)
+    return mel
+
+
+def mel_to_hz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The inverse of `hz_to_mel`."""
+    hz: npt.NDArray[np.float64] = 700 * (10 ** (np.asarray(mel, dtype=np.float64) / 2595) - 1)
+    return hz
 
 
 class LogMelEncoder(nn.Module):
@@ -63,51 +71,25 @@ class LogMelEncoder(nn.Module):
             for i, (kernel, stride) in enumerate(zip(config.conv_kernels, config.conv_strides, strict=True))
         )
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """(B, context_samples + L*640) -> (B, L, speech_width)."""
-        x = self.log_mel(audio).transpose(1, 2)  # (B, mel_bands, M)
+    def forward(self, audio: Tensor, bands: Tensor | None = None) -> Tensor:
+        """(B, context_samples + L*640) -> (B, L, speech_width); bands as in `log_mel`."""
+        x = self.log_mel(audio, bands).transpose(1, 2)  # (B, mel_bands, M)
         for conv in self.conv:
             x = functional.gelu(conv(x))
         return x.transpose(1, 2)
 
-    def log_mel(self, audio: Tensor) -> Tensor:
-        """(B, n) -> (B, M, mel_bands), one every 10 ms, always in float32."""
+    def log_mel(self, audio: Tensor, bands: Tensor | None = None) -> Tensor:
+        """(B, n) -> (B, M, mel_bands), one every 10 ms, always in float32.
+
+        bands (B, mel_bands, mel_bands): each band's energy as a sum of those found, to train with other voices.
+        """
         with torch.autocast(audio.device.type, enabled=False):
             windows = audio.float().unfold(1, MEL_WINDOW, MEL_HOP)  # (B, M, 400)
             real, imaginary = (windows @ self.dft.T).chunk(2, dim=-1)  # (B, M, 201) each
             energy = (real.square() + imaginary.square()) @ self.mel.T  # (B, M, mel_bands)
+            if bands is not None:
+                energy = energy @ bands.transpose(1, 2)
             return (torch.log(energy + MEL_FLOOR) + MEL_SHIFT) / MEL_SCALE
-
-
-class Wav2Vec2Encoder(nn.Module):
-    """Frozen wav2vec2 on each turn alone, its convolutional features interpolated to the motion frames."""
-
-    def __init__(self, folder: str | Path, turn_frames: int) -> None:
-        super().__init__()
-        from transformers import Wav2Vec2Model
-
-        if not (Path(folder) / "config.json").is_file():
-            raise FileError(f"wav2vec2 folder {folder}: no config.json; expected a Hugging Face model folder")
-        self.model = Wav2Vec2Model.from_pretrained(folder, local_files_only=True)
-        self.model.requires_grad_(False)
-        self.turn_frames = turn_frames
-        self.width = int(self.model.config.hidden_size)
-        self.eval()
-
-    def train(self, mode: bool = True) -> "Wav2Vec2Encoder":
-        """Frozen: stays in evaluation mode whatever its owner does."""
-        return super().train(False)
-
-    @torch.no_grad()
-    def forward(self, audio: Tensor) -> Tensor:
-        """(B, n turns * F * 640) -> (B, n * F, width)."""
-        turns = audio.float().reshape(-1, self.turn_frames * SAMPLES_PER_FRAME)  # (B*n, samples of a turn)
-        x = self.model.feature_extractor(turns)  # (B*n, conv width, 49 of a second)
-        x = functional.interpolate(x, size=self.turn_frames, mode="linear", align_corners=True)
-        x, _ = self.model.feature_projection(x.transpose(1, 2))
-        x = self.model.encoder(x).last_hidden_state  # (B*n, F, width)
-        features: Tensor = x.reshape(audio.shape[0], -1, self.width)
-        return features
 
 
 def normalise_clip(audio: Tensor) -> Tensor:
@@ -116,23 +98,27 @@ def normalise_clip(audio: Tensor) -> Tensor:
     return centred / torch.sqrt(centred.square().mean(-1, keepdim=True) + 1e-7)
 
 
-def make_speech_encoder(config: ModelConfig, folder: str | Path | None = None) -> nn.Module:
-    """The encoder of a configuration; wav2vec2 takes its weights from `folder`."""
+Source: TypeAlias = str | Path | nn.Module | None  # of wav2vec2: its folder, or the encoder itself
+
+
+def make_speech_encoder(config: ModelConfig, source: Source = None) -> nn.Module:
+    """The encoder of a configuration; wav2vec2 takes its weights from `source`."""
     if config.speech_encoder == "logmel":
         return LogMelEncoder(config)
     if config.agent_lookahead_frames:
         raise InvalidArgument("speech_encoder=wav2vec2 hears each turn alone: agent_lookahead_frames must be 0")
-    if folder is None:
+    if source is None or isinstance(source, MissingEncoder):
         return MissingEncoder()
-    encoder = Wav2Vec2Encoder(folder, config.turn_frames)
+    encoder = source if isinstance(source, nn.Module) else load_folder(source, config.turn_frames)
     if encoder.width != config.speech_width:
-        raise InvalidArgument(f"wav2vec2 {folder} is {encoder.width} wide; the model expects {config.speech_width}")
+        where = "" if isinstance(source, nn.Module) else f" {source}"
+        raise InvalidArgument(f"wav2vec2{where} is {encoder.width} wide; the model expects {config.speech_width}")
     return encoder
 
 
 class MissingEncoder(nn.Module):
-    """Stands where wav2vec2 would: a model without its folder can be inspected and saved, not run."""
+    """Stands where wav2vec2 would: a model without its weights can be inspected and saved, not run."""
 
-    def forward(self, audio: Tensor) -> Tensor:
+    def forward(self, audio: Tensor, bands: Tensor | None = None) -> Tensor:
         """Says what is missing."""
         raise InvalidArgument("this model hears through wav2vec2: give its folder (speech_encoder=FOLDER)")

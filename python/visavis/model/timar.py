@@ -6,35 +6,28 @@ per head and turn distance; the output is a condition z per frame from which a s
 The sliding-window pass over a crop (`condition`) computes what the streaming engine computes turn by turn.
 """
 
-from pathlib import Path
-
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.errors import InvalidArgument
 from visavis.model import objective
-from visavis.model.backbone import EPS, Attend, Block, TurnBand
+from visavis.model.backbone import Attend, Block, TurnBand
 from visavis.model.batch import LossTerms, TurnBatch
-from visavis.model.config import MARKERS, ModelConfig
+from visavis.model.config import EPS, MARKERS, ModelConfig
 from visavis.model.diffusion import DiffusionHead
 from visavis.model.layout import layout_of
+from visavis.model.motion_model import PAPER_REPEATS, MotionModel
 from visavis.model.normalisation import Normalisation
-from visavis.model.speech import make_speech_encoder
+from visavis.model.speech import Source, make_speech_encoder
 
 __all__ = ["LossTerms", "Normalisation", "Timar", "TurnBatch"]
 
 
-class Timar(nn.Module):
+class Timar(MotionModel):
     """The model.  Letters of the shapes: B crops or sessions, n turns, F frames, T tokens of a turn, C channels,
     w token width, D model width, W visible turns."""
 
-    motion_mean: Tensor
-    motion_std: Tensor
-    motion_weight: Tensor
-    residual_gain: Tensor
-    residual_scale: Tensor
     _gather: Tensor
     _agent: Tensor
 
@@ -42,26 +35,14 @@ class Timar(nn.Module):
         self,
         config: ModelConfig,
         normalisation: Normalisation | None = None,
-        speech_encoder: str | Path | None = None,
+        speech_encoder: Source = None,
         dropout: float = 0.0,
     ) -> None:
-        """`speech_encoder` is the wav2vec2 folder of a model that hears through one."""
-        super().__init__()
+        """`speech_encoder` is the wav2vec2 folder, or the encoder itself, of a model that hears through one."""
+        super().__init__(config, normalisation)
         _check(config)
-        self.config, self.dropout = config, dropout
+        self.dropout = dropout
         C, w, D = config.n_channels, config.token_width, config.width
-        normalisation = normalisation or Normalisation.identity(C)
-        if normalisation.mean.shape != (C,):
-            raise InvalidArgument(f"normalisation has {len(normalisation.mean)} channels; the motion space has {C}")
-        for name in ("mean", "std", "weight"):
-            self.register_buffer(f"motion_{name}", torch.from_numpy(getattr(normalisation, name).copy()))
-        if config.denoise_target == "residual":
-            for name in ("residual_gain", "residual_scale"):
-                values = getattr(normalisation, name)
-                values = np.ones((config.turn_frames, C), np.float32) if values is None else values
-                if values.shape != (config.turn_frames, C):
-                    raise InvalidArgument(f"{name} is {values.shape}; expected {(config.turn_frames, C)}")
-                self.register_buffer(name, torch.from_numpy(values.copy()))
         layout = layout_of(config)
         self.register_buffer("_gather", torch.tensor(layout.gather), persistent=False)
         self.register_buffer("_agent", torch.tensor(layout.agent), persistent=False)
@@ -76,6 +57,8 @@ class Timar(nn.Module):
             self.sep_tok_emb = nn.Embedding(len(MARKERS), w)
         else:
             self.z_proj_user = nn.Linear(w, D)
+        if config.styles:
+            self.style_proj = nn.Linear(len(config.styles), D, bias=False)
         turns = config.context_turns if config.positions == "absolute" else 1
         self.encoder_pos_embed_learned = nn.Parameter(torch.empty(1, turns * config.tokens_per_turn, D))
         self.diffusion_pos_embed_learned = nn.Parameter(torch.empty(1, turns * config.tokens_per_turn, D))
@@ -98,7 +81,7 @@ class Timar(nn.Module):
         | linears                                         | Xavier uniform, bias 0  |
         | markers, fake_latent, mask_token, positions     | normal, std 0.02        |
         | LayerNorms                                      | 1 and 0                 |
-        | turn_bias                                       | 0                       |
+        | turn_bias, style_proj                           | 0                       |
         | convolutions of the log-mel encoder             | Kaiming normal, bias 0  |
         | head: time embedding                            | normal, std 0.02        |
         | head: modulations and the output linear         | 0: it starts as x_0 = 0 |
@@ -120,6 +103,8 @@ class Timar(nn.Module):
             nn.init.normal_(bare, std=0.02)
         if self.config.positions == "relative":
             nn.init.zeros_(self.turn_bias)
+        if self.config.styles:
+            nn.init.zeros_(self.style_proj.weight)
         for name, parameter in self.diffloss.net.named_parameters():
             if name.startswith("time_embed") and name.endswith("weight"):
                 nn.init.normal_(parameter, std=0.02)
@@ -128,31 +113,27 @@ class Timar(nn.Module):
 
     # ---- signals to tokens
 
-    def normalise(self, motion: Tensor) -> Tensor:
-        """(..., C) raw units -> normalised, 0 in channels of weight 0."""
-        return torch.where(self.motion_weight > 0, (motion - self.motion_mean) / self.motion_std, 0.0)
-
-    def denormalise(self, motion: Tensor) -> Tensor:
-        """(..., C) normalised -> raw units, exactly 0 in channels of weight 0."""
-        return torch.where(self.motion_weight > 0, motion * self.motion_std + self.motion_mean, 0.0)
-
-    def user_tokens(self, audio: Tensor, motion: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    def user_tokens(
+        self, audio: Tensor, motion: Tensor, present: Tensor, bands: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Speech and motion tokens (B, L, w) of audio (B, context + L*640) and raw motion (B, L, C), present (B, L)."""
         known = present[..., None]
         encoded = self.motion_encoder(torch.where(known, self.normalise(motion), 0.0))
-        speech: Tensor = self.speech_projection(self.speech_encoder(audio))
+        speech: Tensor = self.speech_projection(self.speech_encoder(audio, bands))
         return speech, torch.where(known, encoded, self.fake_latent.to(encoded.dtype))
 
-    def agent_speech_tokens(self, audio: Tensor, lookahead_present: Tensor | None = None) -> Tensor:
+    def agent_speech_tokens(
+        self, audio: Tensor, lookahead_present: Tensor | None = None, bands: Tensor | None = None
+    ) -> Tensor:
         """(B, L, w) of audio (B, context + (L + lookahead)*640); lookahead_present (B, n), None: all."""
         ahead = self.config.agent_lookahead_frames
-        features: Tensor = self.speech_encoder(audio)[:, ahead:]  # (B, L, S)
+        features: Tensor = self.speech_encoder(audio, bands)[:, ahead:]  # (B, L, S)
         if ahead and lookahead_present is not None and not bool(lookahead_present.all()):
-            features = self._without_lookahead(audio, features, ~lookahead_present)
+            features = self._without_lookahead(audio, features, ~lookahead_present, bands)
         tokens: Tensor = self.speech_projection(features)
         return tokens
 
-    def _without_lookahead(self, audio: Tensor, features: Tensor, absent: Tensor) -> Tensor:
+    def _without_lookahead(self, audio: Tensor, features: Tensor, absent: Tensor, bands: Tensor | None) -> Tensor:
         """Recomputes the last frames of the turns in `absent` (B, n) with silence after the turn."""
         F, ahead = self.config.turn_frames, self.config.agent_lookahead_frames
         length = self.config.context_samples + ahead * SAMPLES_PER_FRAME
@@ -161,7 +142,8 @@ class Timar(nn.Module):
         heard = torch.cat([windows[absent][:, : self.config.context_samples], silence], 1)  # (m, length)
         turns = features.reshape(features.shape[0], -1, F, features.shape[-1]).clone()  # (B, n, F, S)
         crop, turn = absent.nonzero(as_tuple=True)
-        turns[crop, turn, F - ahead :] = self.speech_encoder(heard).to(turns.dtype)
+        bands = None if bands is None else bands[crop]
+        turns[crop, turn, F - ahead :] = self.speech_encoder(heard, bands).to(turns.dtype)
         return turns.flatten(1, 2)
 
     def turn_tokens(self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor) -> Tensor:
@@ -170,12 +152,31 @@ class Timar(nn.Module):
         markers = self.sep_tok_emb.weight.to(speech.dtype).expand(B, n, -1, -1)
         return torch.cat([markers, *user, speech, motion], 2)[:, :, self._gather]
 
-    def embed(self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor, masked: Tensor | bool) -> Tensor:
+    def embed(
+        self,
+        user: tuple[Tensor, Tensor],
+        speech: Tensor,
+        motion: Tensor,
+        masked: Tensor | bool,
+        style: Tensor | None = None,
+    ) -> Tensor:
         """The turns as the backbone takes them, before positions: (B, n, T, D).
 
         `user` = speech and motion tokens, all (B, n, F, w); where `masked` (broadcast to (B, n, F)) is True the
-        agent's motion gives way to the mask token.
+        agent's motion gives way to the mask token.  `style` (B, S) of the agent goes to the tokens where z is read;
+        None is the average person.
         """
+        x = self._embed(user, speech, motion, masked)
+        if style is None or not self.config.styles:
+            return x
+        person = self.style_proj(style)[:, None, None].to(x.dtype)  # (B, 1, 1, D)
+        where = torch.zeros(x.shape[2], 1, dtype=torch.bool, device=x.device)
+        where[self._agent] = True
+        styled: Tensor = x + where * person
+        return styled
+
+    def _embed(self, user: tuple[Tensor, Tensor], speech: Tensor, motion: Tensor, masked: Tensor | bool) -> Tensor:
+        """`embed` without a style."""
         B, n, F = speech.shape[:3]
         masked = torch.as_tensor(masked, device=speech.device).expand(B, n, F)[..., None]
         if self.config.layout == "markers":
@@ -237,17 +238,20 @@ class Timar(nn.Module):
     def condition_on(self, batch: TurnBatch, own: Tensor) -> Tensor:
         """`condition` with the own motion (B, F + L, C) given."""
         F, past = self.config.turn_frames, self.config.own_past
-        user_speech, user_motion = self.user_tokens(batch.user_audio, batch.user_motion, batch.user_motion_present)
+        user_speech, user_motion = self.user_tokens(
+            batch.user_audio, batch.user_motion, batch.user_motion_present, batch.user_bands
+        )
         user = self.by_turn(user_speech), self.by_turn(user_motion)
-        speech = self.by_turn(self.agent_speech_tokens(batch.agent_audio, batch.lookahead_present))
+        speech = self.by_turn(self.agent_speech_tokens(batch.agent_audio, batch.lookahead_present, batch.agent_bands))
         n = speech.shape[1]
         if past == "lagged":
             motion = self.by_turn(self.motion_encoder(own[:, : n * F]))
-            return self.encode(self.embed(user, speech, motion, masked=False), self.band(n))
+            return self.encode(self.embed(user, speech, motion, False, batch.agent_style), self.band(n))
+        query = self.embed(user, speech, torch.zeros_like(speech), True, batch.agent_style)
         if past == "masked":
-            return self.encode(self.embed(user, speech, torch.zeros_like(speech), masked=True), self.band(n))
-        committed = self.embed(user, speech, self.by_turn(self.motion_encoder(own[:, F:])), masked=False)
-        query = self.embed(user, speech, torch.zeros_like(speech), masked=True)
+            return self.encode(query, self.band(n))
+        known = self.by_turn(self.motion_encoder(own[:, F:]))
+        committed = self.embed(user, speech, known, False, batch.agent_style)
         z = self.encode(torch.cat([committed, query]), self.band(n, two_streams=True))
         return z[len(query) :]
 
@@ -294,17 +298,13 @@ class Timar(nn.Module):
         self,
         batch: TurnBatch,
         generator: torch.Generator | None = None,
+        *,
+        repeats: int = PAPER_REPEATS,
         mask_rate: float | None = None,
         user_dropout: float = 0.1,
-        repeats: int = 4,
     ) -> LossTerms:
         """The paper's recipe: random agent-motion tokens are masked (rate drawn when None) and are the targets."""
         return objective.paper_loss(self, batch, generator, mask_rate, user_dropout, repeats)
-
-    def saved_tensors(self) -> dict[str, Tensor]:
-        """What belongs into a model file: weights and buffers by name, without the frozen wav2vec2."""
-        frozen = "speech_encoder." if self.config.speech_encoder == "wav2vec2" else "\0"
-        return {name: t.detach() for name, t in self.state_dict().items() if not name.startswith(frozen)}
 
 
 def _check(config: ModelConfig) -> None:

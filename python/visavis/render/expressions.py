@@ -14,7 +14,8 @@ from visavis.render.studio import Picture, Studio, require_pillow
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": {},
     "wide open": {"jawOpen": 1, "eyeWide*": 0.4, "browInnerUp": 0.4, "browOuterUp*": 0.3, "mouthUpperUp*": 0.2},
-    "smile": {"mouthSmile*": 0.8, "cheekSquint*": 0.5, "eyeSquint*": 0.3, "jawOpen": 0.12, "mouthUpperUp*": 0.3},
+    "smile": {"mouthSmile*": 0.8, "cheekSquint*": 0.5, "eyeSquint*": 0.3}
+    | {"jawOpen": 0.1, "mouthUpperUp*": 0.35, "mouthLowerDown*": 0.45},
     "pucker": {"mouthPucker": 1},
     "blink": {"eyeBlink*": 1},
     "gaze left": {"eyeLookOutLeft": 0.9, "eyeLookInRight": 0.9},

@@ -121,6 +121,7 @@ class TakeBuilder:
             turn_steps=self._column("steps", "i4"),
             turn_temperature=self._column("temperature", "f4"),
             turn_guidance=self._column("guidance", "f4"),
+            turn_style=_stack([turn["style"] for turn in self._turns], (len(about.styles),), "f4"),
             turn_stage_ns=_stack([np.array(turn["stage_ns"]) for turn in self._turns], (3,), "i8"),
             turn_clock_ns=_stack([np.array(turn["clock_ns"]) for turn in self._turns], (3,), "i8"),
             turn_action=self._column("action", "u1"),

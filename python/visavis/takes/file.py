@@ -66,7 +66,7 @@ def _read_npz(path: Path) -> Take:
             raise BadFile(f"its arrays take {n_bytes} bytes, {LARGEST_TAKE} at most")
         about = about_of(str(read_array(archive, "about", 0, "U", LARGEST_ABOUT * 4)))
         lengths: dict[str, int] = {"C": len(about.channels), "F": about.turn_frames}
-        lengths["L"] = about.lookahead_frames * SAMPLES_PER_FRAME
+        lengths["L"], lengths["P"] = about.lookahead_frames * SAMPLES_PER_FRAME, len(about.styles)
         arrays = {name: _read(archive, name, spec, lengths) for name, spec in ARRAYS.items()}
     if tuple(map(str, arrays.pop("channels"))) != about.channels:
         raise BadFile("the array 'channels' differs from what 'about' says")
@@ -75,6 +75,8 @@ def _read_npz(path: Path) -> Take:
 
 
 def _read(archive: zipfile.ZipFile, name: str, spec: ArraySpec, lengths: dict[str, int]) -> NDArray[Any]:
+    if name == "turn_style" and not lengths["P"]:  # older takes lack it
+        return np.zeros((lengths["T"], 0), np.float32)
     array = read_array(archive, name, len(spec.shape), spec.kinds)
     for found, symbol in zip(array.shape, spec.shape, strict=True):
         expected = symbol if isinstance(symbol, int) else lengths.setdefault(symbol, found)
@@ -99,6 +101,8 @@ def about_of(text: str) -> About:
         raise BadFile(f"format {found['format']}, this version reads {FORMAT}")
     values: dict[str, Any] = {}
     for item in fields(About):
+        if item.name == "styles" and item.name not in found:  # older takes
+            continue
         if item.name not in found:
             raise BadFile(f"'about' lacks {item.name!r}")
         values[item.name] = _about_value(item.name, found[item.name])
@@ -135,7 +139,8 @@ def _check_about(about: About) -> None:
 
 def check_take(take: Take) -> Take:
     """The take, if all of its values make sense together.  Raises BadFile."""
-    for name in ("values", "agent_audio", "user_audio", "user_motion", "turn_motion", "turn_lookahead", "event_value"):
+    floats = ("values", "agent_audio", "user_audio", "user_motion", "turn_motion", "turn_lookahead", "turn_style")
+    for name in (*floats, "event_value"):
         if not np.isfinite(getattr(take, name)).all():
             raise BadFile(f"array {name!r} has values that are not finite")
     for name in ("agent_audio", "user_audio", "turn_lookahead"):

@@ -73,6 +73,8 @@ class JournalWriter:
         parts = [turn["motion"], *(stream for stream in streams if stream is not None)]
         if turn["user_motion"] is not None:
             parts.append(turn["user_motion_there"])
+        if turn["style"] is not None:
+            parts.append(turn["style"])
         self.add(b"T", TURN.pack(*numbers, *turn["stage_ns"], *fate, flags), *(part.tobytes() for part in parts))
 
     def add_rig(self, index: NDArray[np.int64], flags: NDArray[np.bool_]) -> None:
@@ -188,6 +190,8 @@ def _turn(about: About, payload: bytes) -> dict[str, Any]:
     fields["user_audio"] = floats(n * 640) if flags & USER else None
     fields["user_motion"] = floats(n, n_channels) if flags & FACE else None
     fields["user_motion_there"] = np.frombuffer(payload, np.uint8, n, at) if flags & FACE else None
+    at += n if flags & FACE else 0
+    fields["style"] = floats(len(about.styles))
     numbers = {"turn": turn, "user_frame": user_frame, "steps": steps, "stage_ns": times[:3], "clock_ns": times[3:]}
     fate = {"temperature": temperature, "guidance": guidance, "action": action, "dropped_frames": dropped}
     return {**numbers, **fate, **fields}

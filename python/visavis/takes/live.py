@@ -50,9 +50,13 @@ def record_in_real_time(
     *,
     dials: Mapping[str, float] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[float], object] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Speak the files into a session that records itself; returns its `stats`.  `options` are those of a session."""
+    """Speak the files into a session that records itself; returns its `stats`.  `options` are those of a session.
+
+    `progress` is told the share that is done, 0 to 1.
+    """
     if agent is None and user is None:
         raise InvalidArgument("record: neither agent nor user audio was given; expected at least one")
     voices = {name: read_voice(name, path) for name, path in (("agent", agent), ("user", user)) if path is not None}
@@ -69,6 +73,8 @@ def record_in_real_time(
                 stream.feed(now_ns)
             session.advance(now_ns)
             session.poll()
+            if progress is not None:
+                progress(now_ns / length_ns)
             time.sleep(TICK_S)
         session.end()
         session.poll()

@@ -56,13 +56,20 @@ def about_session(model: "Model", session: "Session", settings: dict[str, Any]) 
         engine=model.engine_name,
         engine_options={name: _plain(value) for name, value in model.options.items()},
         isa=str(getattr(engine, "isa", "")),
+        precision=precision_of(engine),
         version=visavis.__version__,
         model=info.name,
+        styles=tuple(info.styles),
         model_file=model.path.name if model.path else "",
         model_sha256=sha256_of(model.path) if model.path else "",
         settings={name: _plain(value) for name, value in settings.items()},
         recorded=datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
     )
+
+
+def precision_of(engine: object) -> str:
+    """What its large products are computed in."""
+    return {"bf16": "bfloat16", "f16": "float16", "int8": "int8"}.get(str(getattr(engine, "precision", "")), "float32")
 
 
 def _plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ changed since the recording (engine cpu, version, instruction set, model file), 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 
 import visavis
 from visavis.engine import TurnInput
-from visavis.errors import InvalidArgument
+from visavis.errors import InvalidArgument, Unsupported
 from visavis.motion_file import MotionData
-from visavis.takes.recorder import sha256_of
+from visavis.rig import STYLE_DIAL
+from visavis.takes.recorder import precision_of, sha256_of
 from visavis.takes.take import WITHDRAWN, Floats, Take
 
 if TYPE_CHECKING:
+    from visavis import _core
     from visavis.session import Model
 
 ENGINE_OPTIONS = ("window", "history", "steps", "passes", "sampler", "guidance_schedule")  # taken from the take
@@ -62,7 +65,8 @@ def replay(
     """Run the model again over a take.
 
     `model` is a loaded model or a file (default: the packaged one), `engine` its engine (default: the take's).  `dials`
-    of the rig are set from the start, in place of those that the take has under the same names.
+    of the rig, and of the model's styles, are set from the start, in place of those that the take has under the same
+    names.
     """
     if not len(take.turn):
         raise InvalidArgument("the take has no turns to run again: it holds only what a server published; play it back")
@@ -71,8 +75,8 @@ def replay(
     changes, promise = _changes(take, loaded)
     if dials:
         changes, promise = (*changes, f"dials {', '.join(dials)} are set"), "none"
-    before = _run_turns(take, loaded, progress)
-    after = _run_rig(take, before, dict(dials or {}))
+    before = _run_turns(take, loaded, _styles(take, loaded.styles, dials or {}), progress)
+    after = _run_rig(take, before, loaded.styles, dials or {})
     values, compared = take.values.copy(), np.isin(take.frame, take.rig_frame[~take.rig_eased]) & ~take.replaced
     at = np.searchsorted(take.rig_frame, take.frame[compared])
     values[compared] = after[at]
@@ -99,6 +103,10 @@ def _load(take: Take, model: "Model | str | Path | None", engine: str | None) ->
     if isinstance(model, Model):
         return model
     options = {name: value for name, value in take.about.engine_options.items() if name in ENGINE_OPTIONS}
+    precision = {"bfloat16": "bf16", "int8": "int8"}.get(take.about.precision)
+    if precision and (engine or take.about.engine) == "cpu":
+        with suppress(Unsupported):  # as it was, on processors that can
+            return visavis.load(model, "cpu", **options, precision=precision)
     return visavis.load(model, engine or take.about.engine, **options)
 
 
@@ -122,12 +130,12 @@ def _changes(take: Take, model: "Model") -> tuple[tuple[str, ...], str]:
     """What is not as it was, in words, and what a replay then promises."""
     about = take.about
     sha256 = sha256_of(model.path) if model.path else ""
-    options = {name: value for name, value in model.options.items() if value is not None}
     now = {
         "engine": (about.engine, model.engine_name),
         "instruction set": (about.isa, str(getattr(model.engine, "isa", ""))),
         "version": (about.version, visavis.__version__),
-        "engine options": ({k: v for k, v in about.engine_options.items() if v is not None}, options),
+        "precision": (about.precision, precision_of(model.engine)),
+        "engine options": (_kept(about.engine_options), _kept(model.options)),
     }
     changes = [f"{what} was {was or 'none'}, is {is_ or 'none'}" for what, (was, is_) in now.items() if was != is_]
     if not sha256 or about.model_sha256 != sha256:
@@ -135,16 +143,40 @@ def _changes(take: Take, model: "Model") -> tuple[tuple[str, ...], str]:
         return (f"the model has changed: hash was {was}..., is {is_}...", *changes), "none"
     if about.engine_options != {} and "engine options" in " ".join(changes):
         return tuple(changes), "none"
+    if about.precision != precision_of(model.engine):
+        return tuple(changes), "none"
     return tuple(changes), "bytes" if not changes and about.engine == "cpu" else "tolerance"
 
 
-def _run_turns(take: Take, model: "Model", progress: Callable[[float], object] | None) -> Floats:
+def _kept(options: dict[str, Any]) -> dict[str, Any]:
+    """Engine options that change what is computed; the precision has a line of its own."""
+    return {
+        name: value for name, value in options.items() if value is not None and name not in ("precision", "threads")
+    }
+
+
+def _styles(take: Take, names: tuple[str, ...], dials: Mapping[str, float]) -> Floats:
+    """The style of each turn (T, S) in the model's axes: what `dials` say, else what was recorded, else 0."""
+    styles = np.zeros((len(take.turn), len(names)), np.float32)
+    for place, name in enumerate(names):
+        if name in take.about.styles:
+            styles[:, place] = take.turn_style[:, take.about.styles.index(name)]
+        styles[:, place] = dials.get(STYLE_DIAL + name, styles[:, place])
+    return styles
+
+
+def _run_turns(take: Take, model: "Model", styles: Floats, progress: Callable[[float], object] | None) -> Floats:
     """The motion before the rig (T, F, C)."""
+    from visavis import _core
+
     before, engine = np.zeros_like(take.turn_motion), model.engine
+    levels = (_core.VoiceLevel(), _core.VoiceLevel()) if model.info.normalised_audio else None
     slot = engine.open()
     try:
         for row in range(len(take.turn)):
-            before[row] = engine.step([_turn_input(take, row, slot)])[0].motion
+            turn = _normalised(_turn_input(take, row, slot), levels)
+            turn.style = styles[row] if styles.size else None
+            before[row] = engine.step([turn])[0].motion
             if progress is not None:
                 progress((row + 1) / len(take.turn))
     finally:
@@ -169,12 +201,21 @@ def _turn_input(take: Take, row: int, slot: int) -> TurnInput:
     )
 
 
-def _run_rig(take: Take, before: Floats, dials: dict[str, float]) -> Floats:
+def _normalised(turn: TurnInput, levels: "tuple[_core.VoiceLevel, _core.VoiceLevel] | None") -> TurnInput:
+    """The voices as a session hands them to models that want zero mean and unit variance."""
+    if levels is not None:
+        user, agent = levels
+        turn.user_audio = None if turn.user_audio is None else user.normalise(turn.user_audio)
+        turn.agent_audio = None if turn.agent_audio is None else agent.normalise(turn.agent_audio)
+    return turn
+
+
+def _run_rig(take: Take, before: Floats, styles: tuple[str, ...], dials: Mapping[str, float]) -> Floats:
     """The frames that went through the rig, (R, C), once more."""
     from visavis import _core
 
     about, n = take.about, take.about.turn_frames
-    rig = _core.Rig(about.channels, about.units, seed=about.seed, eye_layer=about.eye_layer)
+    rig = _core.Rig(about.channels, about.units, seed=about.seed, eye_layer=about.eye_layer, styles=styles)
     for name, value in dials.items():
         rig.set_dial(name, value)
     motion = np.zeros((len(take.rig_frame), len(about.channels)), np.float32)
@@ -184,7 +225,8 @@ def _run_rig(take: Take, before: Floats, dials: dict[str, float]) -> Floats:
     after = np.zeros_like(motion)
     for begin, end, changes in _runs(take):
         for name, value in changes:
-            if name not in dials and name != "temperature":
+            foreign = name.startswith(STYLE_DIAL) and name.removeprefix(STYLE_DIAL) not in styles
+            if name not in dials and name != "temperature" and not foreign:
                 rig.set_dial(name, value)
         if end > begin:
             after[begin:end] = rig.process(motion[begin:end], take.rig_speaking[begin:end], int(take.rig_frame[begin]))

@@ -52,6 +52,7 @@ class About:
     recorded: str = ""  # when it began, UTC
     head: str = ""  # on a server
     source: str = "session"  # or "wire": only what a server published
+    styles: tuple[str, ...] = ()  # of the model: the axes of the person's style
     complete: bool = False  # ended as it should; not so when the recording process was killed
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,6 +93,7 @@ ARRAYS: dict[str, ArraySpec] = {
     "turn_steps": ArraySpec("i", "i4", ("T",)),
     "turn_temperature": ArraySpec("f", "f4", ("T",)),
     "turn_guidance": ArraySpec("f", "f4", ("T",)),
+    "turn_style": ArraySpec("f", "f4", ("T", "P")),  # P styles; takes of models without any may lack it
     "turn_stage_ns": ArraySpec("i", "i8", ("T", 3)),  # speech, backbone, denoise
     "turn_clock_ns": ArraySpec("i", "i8", ("T", 3)),  # due, begin and end of the engine's work, session clock
     "turn_action": ArraySpec("u", "u1", ("T",)),  # ACTIONS
@@ -131,6 +133,7 @@ class Take:
     turn_steps: NDArray[np.int32]
     turn_temperature: Floats
     turn_guidance: Floats
+    turn_style: Floats
     turn_stage_ns: Whole
     turn_clock_ns: Whole
     turn_action: NDArray[np.uint8]

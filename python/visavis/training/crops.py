@@ -11,11 +11,13 @@ import numpy.typing as npt
 import torch
 
 from visavis.constants import FRAME_RATE, SAMPLES_PER_FRAME
+from visavis.data.corpus.v2.person import STYLE
 from visavis.data.dualtalk import Dialogue, Person
 from visavis.errors import InvalidArgument
 from visavis.model.config import ModelConfig
 from visavis.model.timar import TurnBatch
 from visavis.training.augment import Augmentation, augment_voice
+from visavis.training.bands import BandRecipe, random_bands
 
 Floats = npt.NDArray[np.float32]
 
@@ -30,10 +32,12 @@ class CropRecipe:
     user_audio_absent: float = 0.1
     both_absent: float = 0.05
     switch: float = 0.15  # a user stream appears or vanishes at a turn border
+    style_absent: float = 0.2  # the agent counts as the average person, of models with styles
     lookahead_absent: float = 0.1  # the agent's speech past a turn is not known, in all turns of the crop
     user_lag: bool = True
-    normalise_audio: bool = False  # zero mean, unit variance per crop, as the wav2vec2 processor does
+    normalise_audio: bool = False  # for wav2vec2 alone: zero mean, unit variance per crop, as its processor does
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    bands: BandRecipe | None = field(default_factory=BandRecipe)  # for the log-mel encoder alone
 
     def n_turns(self, config: ModelConfig) -> int:
         """Whole turns of a crop."""
@@ -46,6 +50,8 @@ class CropSampler:
     def __init__(self, dialogues: list[Dialogue], config: ModelConfig, recipe: CropRecipe, seed: int) -> None:
         self.config, self.recipe, self.seed = config, recipe, seed
         self.n_frames = recipe.n_turns(config) * config.turn_frames
+        if unknown := [name for name in config.styles if name not in STYLE]:
+            raise InvalidArgument(f"style {unknown[0]!r} is unknown to recordings; known: {', '.join(STYLE)}")
         self.dialogues = [d for d in dialogues if d.n_frames >= self.n_frames]
         self.n_too_short = len(dialogues) - len(self.dialogues)
         if not self.dialogues:
@@ -65,16 +71,34 @@ class CropSampler:
     def crop(self, rng: np.random.Generator) -> dict[str, npt.NDArray[np.generic]]:
         """One crop, the fields of `TurnBatch` without the batch axis."""
         dialogue = self.dialogues[rng.choice(len(self.dialogues), p=self.weights)]
-        agent, user = dialogue.persons if rng.random() < 0.5 else dialogue.persons[::-1]
+        agent, user = dialogue.persons if rng.random() < 0.5 or dialogue.alone else dialogue.persons[::-1]
         fresh = rng.random() < self.recipe.session_start
         start = int(rng.integers(0, dialogue.n_frames - self.n_frames + 1))
         if fresh and rng.random() < 0.5:
             start = 0
         voices = self._voices(agent, user, start, fresh, rng)
-        motions, absence = self._motions(agent, user, start, fresh), self._absence(voices, user, start, fresh, rng)
+        motions = self._motions(agent, user, start, fresh)
+        absence = self._absence(voices, user, start, fresh, dialogue.alone, rng)
         n_turns = self.n_frames // self.config.turn_frames
         ahead = np.full(n_turns, rng.random() >= self.recipe.lookahead_absent)
-        return {**voices, **motions, **absence, "lookahead_present": ahead}
+        spoilt = {"lookahead_present": ahead, **self._bands(rng), **self._style(agent, rng)}
+        return {**voices, **motions, **absence, **spoilt}
+
+    def _style(self, agent: Person, rng: np.random.Generator) -> dict[str, Floats]:
+        """Who the agent is, (S,): zeros, the average person, where it is not known or drops out."""
+        names = self.config.styles
+        if not names:
+            return {}
+        known = agent.labels.get("style", np.zeros(len(STYLE)))
+        style = np.array([known[STYLE.index(name)] for name in names], np.float32)
+        return {"agent_style": style * (rng.random() >= self.recipe.style_absent)}
+
+    def _bands(self, rng: np.random.Generator) -> dict[str, Floats]:
+        """What makes other voices of the two."""
+        how = self.recipe.bands
+        if how is None or self.config.speech_encoder != "logmel":
+            return {}
+        return {f"{who}_bands": random_bands(rng, self.config.mel_bands, how) for who in ("agent", "user")}
 
     def _first_frame(self, start: int, fresh: bool) -> int:
         """The first frame that exists: the recording's, or the crop's where it starts a session."""
@@ -92,7 +116,7 @@ class CropSampler:
         if self.recipe.augmentation is not None:
             a, u = pair
             pair = [augment_voice(x, y, rng, self.recipe.augmentation) for x, y in ((a, u), (u, a))]
-        if self.recipe.normalise_audio:
+        if self.recipe.normalise_audio and c.speech_encoder == "wav2vec2":
             pair = [((x - x.mean()) / np.sqrt(x.var() + 1e-7)).astype(np.float32) for x in pair]
         silent = max(0, self._first_frame(start, fresh) * SAMPLES_PER_FRAME - begin)
         for x in pair:
@@ -115,14 +139,14 @@ class CropSampler:
         }
 
     def _absence(
-        self, voices: dict[str, Floats], user: Person, start: int, fresh: bool, rng: np.random.Generator
+        self, voices: dict[str, Floats], user: Person, start: int, fresh: bool, alone: bool, rng: np.random.Generator
     ) -> dict[str, npt.NDArray[np.generic]]:
-        """The user's lagged motion and who is present when; silences absent audio in `voices` in place."""
+        """The user's lagged motion and who is present when (nobody, if the agent is `alone`); silences absent audio."""
         r, n, f = self.recipe, self.n_frames, self.config.turn_frames
-        both = rng.random() < r.both_absent
+        both = rng.random() < r.both_absent or alone
         audio = np.full(n // f, not (both or rng.random() < r.user_audio_absent))
         motion = np.full(n // f, not (both or rng.random() < r.user_motion_absent))
-        if rng.random() < r.switch:
+        if rng.random() < r.switch and not alone:
             stream = audio if rng.random() < 0.3 else motion
             stream[rng.integers(0, len(stream)) :] ^= True
         frames = np.arange(start - self._lag, start - self._lag + n)

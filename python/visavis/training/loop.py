@@ -1,30 +1,39 @@
 """The training loop: one process or several under torchrun, CPU or GPU, resumable, by steps or by minutes.
 
-With --steps the same seed gives the same run; with --minutes the schedule follows the clock, so two runs differ.
+With --steps the same seed gives the same run; with --minutes the schedule follows the clock, so two runs differ.  With
+--processor-minutes it follows the time that this process's threads computed, which a busy machine hardly changes.
 """
 
+import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed
 from torch.utils.tensorboard import SummaryWriter
 
+from visavis.constants import FRAME_RATE
 from visavis.data.dualtalk import Floats, Folder, read_split
+from visavis.engine import model_path
 from visavis.errors import InvalidArgument
-from visavis.export.gguf import load_gguf, save_gguf
+from visavis.export.gguf import read_config
+from visavis.export.research import load_model, save_model, saved_path
 from visavis.model.config import ModelConfig
+from visavis.model.make import make_model
+from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
+from visavis.training.distillation import Distillation, distillation, train_head_alone
 from visavis.training.ema import Ema
 from visavis.training.objective import Objective, Probes, blind_to_lips, live_normalisation, see_velocity
-from visavis.training.recipes import Recipe
+from visavis.training.recipes import Recipe, apply_settings
 from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
 
 VALIDATION_BATCHES = 4
@@ -41,6 +50,7 @@ class Run:
     config: ModelConfig
     minutes: float | None = None
     steps: int | None = None
+    processor_minutes: float | None = None
     seed: int = 1
     resume: bool = False
     begin_with: Path | None = None  # model file whose weights and normalisation the run starts from
@@ -48,13 +58,14 @@ class Run:
     save_minutes: float = 5.0
     name: str = "visavis"
     licence: str = "Apache-2.0"
+    note: str = ""  # on the data, in the model file; empty: hours and folder
     speech_folder: Path | None = None  # wav2vec2 of the paper's recipe
 
 
 def train(run: Run, say: Callable[[str], None] = print) -> Path:
     """Train and return the path of the model file; everything of the run lies in `run.out`."""
-    if (run.minutes is None) == (run.steps is None):
-        raise InvalidArgument("give either minutes or steps")
+    if [run.minutes, run.steps, run.processor_minutes].count(None) != 2:
+        raise InvalidArgument("give one of minutes, steps and processor_minutes")
     if run.out.exists() and (run.out / "checkpoint.pt").exists() and not run.resume:
         raise InvalidArgument(f"{run.out} holds a run already; resume it or choose another folder")
     workers = _Workers()
@@ -62,6 +73,35 @@ def train(run: Run, say: Callable[[str], None] = print) -> Path:
         return _Trainer(run, workers, say).run_all()
     finally:
         workers.close()
+
+
+def distill(
+    teacher: Path,
+    data: Path,
+    out: Path,
+    steps_in: int = 5,
+    steps_out: int = 1,
+    *,
+    settings: Sequence[str] = (),
+    name: str | None = None,
+    say: Callable[[str], None] = print,
+    **options: Any,
+) -> Path:
+    """Train a model of `steps_out` denoising steps on what the model file `teacher` gives in `steps_in`; its path.
+
+    `settings` are key=value of recipe and crops, `options` those of a `Run`.
+    """
+    from visavis import _core
+
+    file = _core.ModelFile(model_path(teacher))
+    recipe, config = distillation(read_config(file.metadata(), teacher), steps_in, steps_out)
+    recipe, wanted = apply_settings(recipe, config, list(settings))
+    if wanted != config:
+        raise InvalidArgument(f"settings {', '.join(settings)}: the student has the teacher's model; set the recipe's")
+    name = name or f"{file.name}, {steps_in} steps in {steps_out}"
+    note = f"{file.data_note}; {steps_in} denoising steps distilled to {steps_out}"
+    about: dict[str, Any] = {"name": name, "licence": file.license, "note": note, "begin_with": teacher}
+    return train(Run(data=data, out=out, recipe=recipe, config=config, **about, **options), say)
 
 
 class _Workers:
@@ -114,20 +154,29 @@ class _Trainer:
         folder = read_split(run.data, "train", run.config.space)
         self._describe(folder)
         document = read_state(run.out / "checkpoint.pt") if run.resume else None
-        motions = [p.motion for d in folder.dialogues for p in d.persons]
-        begun = None if run.begin_with is None else _begun(run.begin_with, run.config)
-        known = begun if document is None else document["model"]
+        motions = [agent.motion for d in folder.dialogues for agent, _ in d.roles()]
+        begun = None if run.begin_with is None else _begun(run.begin_with, run)
+        known = None if begun is None else begun.state_dict()
+        known = known if document is None else document["model"]
         normalisation = self._normalisation(motions) if known is None else normalisation_of(known)
-        self.objective = Objective.measure(run.recipe, run.config, motions, normalisation)
-        probes = self.objective.probes.to(workers.device)
+        objective = Objective.measure(run.recipe, run.config, motions, normalisation)
+        self.objective: Objective | Distillation = objective
+        probes = objective.probes.to(workers.device)
         self.sampler = CropSampler(folder.dialogues, run.config, run.recipe.crops, run.seed)
         self.validation = self._validation_sampler()
-        model = Timar(run.config, normalisation, speech_encoder=run.speech_folder).to(workers.device)
-        if begun is None:
-            see_velocity(model)
-        else:
-            model.load_state_dict(begun)
-        blind_to_lips(model)
+        speech = run.speech_folder if begun is None else begun.speech_encoder
+        model = make_model(run.config, normalisation, speech, run.recipe.dropout).to(workers.device)
+        live = model if isinstance(model, Timar) and run.recipe.objective == "live" else None
+        if begun is not None:
+            model.load_state_dict(begun.state_dict())
+        elif live is not None:
+            see_velocity(live)
+        if live is not None:
+            blind_to_lips(live)
+        if run.recipe.objective == "distill":
+            assert isinstance(begun, Timar)
+            self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps)
+            train_head_alone(model)
         self.state = RunState(model, probes, Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe))
         if document is not None:
             restore(self.state, document, run.config, run.seed)
@@ -135,12 +184,19 @@ class _Trainer:
         self.autocast = _autocast_dtype(run.precision, workers.device)
 
     def _describe(self, folder: Folder) -> None:
-        self.say(f"{len(folder.dialogues)} conversations, {folder.hours:.2f} h, both roles used")
+        alone = sum(d.alone for d in folder.dialogues)
+        who = f" ({alone} of one person alone)" if alone else ""
+        self.say(f"{len(folder.dialogues)} conversations{who}, {folder.hours:.2f} h, both roles used")
         if folder.unpaired:
             self.say(f"left out, partner or file missing: {', '.join(folder.unpaired[:8])} ({len(folder.unpaired)})")
+        for name, why in folder.unusable.items():
+            self.say(f"left out: {name}: {why}")
+        for dialogue in folder.dialogues:
+            for note in dialogue.notes:
+                self.say(f"look at {dialogue.name}: {note}")
 
     def _normalisation(self, motions: list[Floats]) -> Normalisation:
-        if self.run.recipe.name == "paper":
+        if not self.run.recipe.normalise:
             return Normalisation.identity(self.run.config.n_channels)
         return live_normalisation(motions, self.run.config)
 
@@ -148,7 +204,7 @@ class _Trainer:
         if not (self.run.data / "val").is_dir():
             return None
         folder = read_split(self.run.data, "val", self.run.config.space)
-        crops = replace(self.run.recipe.crops, augmentation=None, switch=0.0, lookahead_absent=0.0)
+        crops = replace(self.run.recipe.crops, augmentation=None, bands=None, switch=0.0, lookahead_absent=0.0)
         return CropSampler(folder.dialogues, self.run.config, crops, self.run.seed)
 
     def run_all(self) -> Path:
@@ -159,15 +215,17 @@ class _Trainer:
         self.say(f"{n_parameters / 1e6:.2f} M weights, {about}")
         writer = SummaryWriter(str(run.out / "tensorboard"), purge_step=state.step) if self.workers.rank == 0 else None
         saved = last = time.monotonic()
+        last_processor = time.process_time()
         with ThreadPoolExecutor(1) as pool:
             upcoming = pool.submit(self.sampler.batch, state.step, run.recipe.batch, self.workers.rank)
             while (progress := self.workers.agree(self._progress())) < 1.0:
                 batch = upcoming.result()
                 upcoming = pool.submit(self.sampler.batch, state.step + 1, run.recipe.batch, self.workers.rank)
                 values = self._step(batch, progress)
-                now = time.monotonic()
+                now, processor = time.monotonic(), time.process_time()
                 state.elapsed_s += now - last
-                last = now
+                state.processor_s += processor - last_processor
+                last, last_processor = now, processor
                 self._log(writer, values, progress)
                 if now - saved > 60 * run.save_minutes:
                     self._save(writer, progress)
@@ -180,6 +238,8 @@ class _Trainer:
     def _progress(self) -> float:
         if self.run.steps is not None:
             return self.state.step / self.run.steps
+        if self.run.processor_minutes is not None:
+            return self.state.processor_s / (60.0 * self.run.processor_minutes)
         return self.state.elapsed_s / (60.0 * (self.run.minutes or 1.0))
 
     def _step(self, batch: TurnBatch, progress: float) -> dict[str, float]:
@@ -214,16 +274,16 @@ class _Trainer:
             self.say(f"step {state.step}  {progress:6.1%}  {state.elapsed_s / 60:.1f} min  {losses}")
 
     def _save(self, writer: SummaryWriter | None, progress: float) -> Path:
-        """Checkpoint, model file from the average, validation losses."""
+        """Checkpoint, model from the average, what it took, validation losses."""
         run, state = self.run, self.state
-        path = run.out / "model.gguf"
         if writer is None:
-            return path
+            return saved_path(run.out, run.config)
         save_state(run.out / "checkpoint.pt", state, run.config, run.seed)
         self.say(f"checkpoint at step {state.step}, {state.elapsed_s / 60:.1f} min")
         averaged = state.ema.averaged(state.model)
-        note = DATA_NOTE.format(hours=self.hours, name=run.data.name)
-        save_gguf(path, averaged, name=run.name, license=run.licence, data_note=note)
+        note = run.note or DATA_NOTE.format(hours=self.hours, name=run.data.name)
+        path = save_model(run.out, averaged, run.name, run.licence, note)
+        self._note(progress)
         if self.validation is not None:
             for name, value in self._validate(averaged).items():
                 writer.add_scalar(f"val/{name}", value, state.step)
@@ -231,8 +291,23 @@ class _Trainer:
         writer.flush()
         return path
 
+    def _note(self, progress: float) -> None:
+        """training.json: how far the run has come and what that took."""
+        state, crops = self.state, self.run.recipe.batch * self.workers.size
+        found = {
+            "progress": min(progress, 1.0),
+            "steps": state.step,
+            "wall_s": round(state.elapsed_s, 1),
+            "processor_s": round(state.processor_s, 1),  # of this process
+            "weights": sum(p.numel() for p in state.model.parameters() if p.requires_grad),
+            "hours_heard": state.step * crops * self.sampler.n_frames / FRAME_RATE / 3600,
+            "threads": torch.get_num_threads(),
+            "device": str(self.workers.device),
+        }
+        (self.run.out / "training.json").write_text(json.dumps(found, indent=1) + "\n")
+
     @torch.no_grad()
-    def _validate(self, averaged: Timar) -> dict[str, float]:
+    def _validate(self, averaged: MotionModel) -> dict[str, float]:
         """Losses of the averaged weights on the same few validation crops every time."""
         assert self.validation is not None
         sums: dict[str, float] = {}
@@ -246,17 +321,18 @@ class _Trainer:
         return sums
 
 
-def _begun(path: Path, config: ModelConfig) -> dict[str, torch.Tensor]:
-    """The tensors of a model file to start from; the model must be of the run's configuration."""
-    begun = load_gguf(path)
-    if begun.config != config:
-        theirs, ours = begun.config.to_dict(), config.to_dict()
-        changed = ", ".join(f"{k} {theirs[k]} (now {ours[k]})" for k in ours if theirs[k] != ours[k])
+def _begun(path: Path, run: Run) -> MotionModel:
+    """The model of a file to start from, which must be of the run's configuration but for how it samples."""
+    begun = load_model(path, run.speech_folder)
+    if begun.config.with_options(sampler=run.config.sampler, steps=run.config.steps) != run.config:
+        theirs, ours = begun.config.to_dict(), run.config.to_dict()
+        names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+        changed = ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
         raise InvalidArgument(f"{path}: the model differs from the run's: {changed}; use the same settings")
-    return begun.state_dict()
+    return begun
 
 
-def _optimizer(model: Timar, probes: Probes, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimizer(model: MotionModel, probes: Probes, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; no decay on biases, other vectors and the diffusion head."""
     decayed: list[torch.nn.Parameter] = []
     plain: list[torch.nn.Parameter] = [*probes.parameters()]

@@ -11,6 +11,7 @@ Paper recipe: TIMAR's loss.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,9 @@ from torch import Tensor
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.corpus.visemes import lips_shut
 from visavis.model.config import ModelConfig
-from visavis.model.diffusion import N_STEPS
+from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
+from visavis.model.process import N_STEPS
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.recipes import Recipe
 
@@ -51,6 +53,15 @@ CHANNEL_WEIGHT = {
 }
 
 
+class Seen(NamedTuple):
+    """A batch as a model sees it in training."""
+
+    batch: TurnBatch
+    clean: Tensor  # (B, F + L, C) own motion, normalised, from one turn before the crop
+    z: Tensor  # (B, n, F, D) of the own motion with noise on it
+    own: Tensor  # `clean` with the noise that the head sees
+
+
 @dataclass
 class Objective:
     """The loss of a recipe; `scales` (2, C) weigh the squared first and second differences of each channel."""
@@ -72,25 +83,18 @@ class Objective:
         return cls(recipe, torch.from_numpy(np.stack(scales)).float(), Probes(config))
 
     def __call__(
-        self, model: Timar, batch: TurnBatch, generator: torch.Generator, progress: float = 0.0
+        self, model: MotionModel, batch: TurnBatch, generator: torch.Generator, progress: float = 0.0
     ) -> dict[str, Tensor]:
         """Named scalars; "total" carries the gradient.  `progress` in [0, 1] of the run: the probes fade with it."""
-        if self.recipe.name == "paper":
-            terms = model.paper_loss(batch, generator)
+        if self.recipe.objective == "paper":
+            terms = model.paper_loss(batch, generator, repeats=self.recipe.repeats)
             return {"total": terms.total, **terms.mse, "variance": terms.vb}
+        assert isinstance(model, Timar)
         return self._live(model, batch, generator, progress)
 
     def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         recipe, head, config = self.recipe, model.diffloss, model.config
-        batch = eased_in(model, batch)
-        blind = ~fast_channels(model)  # (C,)
-        batch = replace(batch, user_motion=torch.where(blind, batch.user_motion, model.motion_mean))
-        clean = model.own_motion(batch) * blind  # (B, F + L, C)
-        seen = recipe.own_past_noise * blind
-        z = model.condition_on(batch, self._noised(model, clean, seen, generator))
-        # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
-        steps = recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
-        own = self._noised(model, clean, steps, generator)
+        batch, clean, z, own = self.seen(model, batch, generator)
         before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
@@ -104,13 +108,24 @@ class Objective:
         xt = head.noised(rows, t, noise)
         x0, v = head.predict(xt, t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
-        terms = {**self._errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
+        terms = {**self.errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
         # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
         excess = torch.relu(v.abs() - 1.0).square().mean()
         total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * (variance + excess)
         return {"total": total, **terms, "variance": variance}
+
+    def seen(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> "Seen":
+        """What the head is to draw the crop's turns from."""
+        batch = eased_in(model, batch)
+        blind = ~fast_channels(model)  # (C,)
+        batch = replace(batch, user_motion=torch.where(blind, batch.user_motion, model.motion_mean))
+        clean = model.own_motion(batch) * blind
+        z = model.condition_on(batch, self._noised(model, clean, self.recipe.own_past_noise * blind, generator))
+        # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
+        steps = self.recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
+        return Seen(batch, clean, z, self._noised(model, clean, steps, generator))
 
     def closures(self, model: Timar, motion: Tensor) -> Tensor:
         """Weights of the errors of rows, (N, F or 1, C), from the agent's raw motion (B, n*F, C).
@@ -142,7 +157,7 @@ class Objective:
         noise = torch.randn(own.shape, generator=generator, device=own.device)
         return own + share * largest * noise * (model.motion_weight > 0)
 
-    def _errors(self, model: Timar, error: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    def errors(self, model: Timar, error: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group."""
         squares = (error.square() * weight).mean((0, 1))  # (C,)
         smooth = torch.zeros_like(squares)

@@ -1,6 +1,8 @@
 """Training recipes: every number of a run that is not part of the model.
 
-`live_recipe` trains the default model in minutes to hours; `paper_recipe` is TIMAR's (reference: arXiv 2512.15340).
+`live_recipe` trains the default model in minutes to hours; `paper_recipe` is TIMAR's (reference: arXiv 2512.15340), and
+serves the DualTalk-style model, too.  The small forms of all three have the same narrow widths, hear through the
+log-mel encoder and learn with the live optimiser: they train in minutes, without wav2vec2.
 """
 
 from dataclasses import dataclass, field, fields, replace
@@ -8,9 +10,26 @@ from typing import Any
 
 from visavis.errors import InvalidArgument
 from visavis.model.config import ModelConfig, live_config, paper_config
+from visavis.model.research import SWITCHES, ResearchConfig, dualtalk_config, with_switches
+from visavis.training.augment import Augmentation
+from visavis.training.bands import BandRecipe
 from visavis.training.crops import CropRecipe
 
-RECIPES = ("live", "paper")
+RECIPES = ("live", "paper", "dualtalk", "live-small", "paper-small", "dualtalk-small")
+# Of the small recipes: the live speech encoder and backbone, a little over half as wide.
+SMALL: dict[str, Any] = dict(
+    speech_encoder="logmel",
+    speech_width=128,
+    conv_widths=(64, 96, 128, 128),
+    conv_kernels=(5, 5, 5, 3),
+    conv_strides=(1, 2, 2, 1),
+    token_width=128,
+    width=128,
+    depth=4,
+    heads=4,
+    head_width=192,
+    head_depth=3,
+)
 
 
 @dataclass(frozen=True)
@@ -18,6 +37,9 @@ class Recipe:
     """Optimiser, schedule and loss of a run."""
 
     name: str = "live"
+    objective: str = "live"  # or "paper": training/objective.py; "distill": training/distillation.py
+    normalise: bool = True  # motion by its channels' mean and deviation; else raw units
+    dropout: float = 0.0  # in attention and projections
     crops: CropRecipe = field(default_factory=CropRecipe)
     batch: int = 4  # crops a step and process
     peak_rate: float = 1e-3
@@ -33,11 +55,12 @@ class Recipe:
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
     probe: float = 0.5  # weight of the linear readings of z at the start; it falls to 0 over the run
     forecast: float = 0.3  # of the activity to come, among them
-    hearing: float = 1.0  # of the user's loudness in the last second, among them
+    hearing: float = 2.0  # of the user's loudness in the last second, among them
     mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
-    closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
+    closure: float = 5.0  # weight of the lips' errors in frames whose lips are shut, others having 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
+    teacher_steps: int = 0  # denoising steps of the model that is distilled
 
     def rate(self, progress: float) -> float:
         """Learning rate at a progress in [0, 1]."""
@@ -69,9 +92,13 @@ def paper_recipe() -> Recipe:
         lookahead_absent=0.0,
         normalise_audio=True,
         augmentation=None,
+        bands=None,
     )
     return Recipe(
         name="paper",
+        objective="paper",
+        normalise=False,
+        dropout=0.1,
         crops=crops,
         batch=32,
         peak_rate=1e-4 * 32 / 256,
@@ -85,16 +112,33 @@ def paper_recipe() -> Recipe:
     )
 
 
+def small_recipe(name: str) -> Recipe:
+    """The paper's crops and loss with the optimiser, augmentation and normalisation of the live recipe: for minutes."""
+    crops = replace(paper_recipe().crops, augmentation=Augmentation(), bands=BandRecipe())
+    return Recipe(name=name, objective="paper", crops=crops)
+
+
 def recipe_and_config(name: str) -> tuple[Recipe, ModelConfig]:
     """The recipe of that name with the model that it trains."""
     if name not in RECIPES:
         raise InvalidArgument(f"recipe {name!r} is unknown; known: {', '.join(RECIPES)}")
-    return (live_recipe(), live_config()) if name == "live" else (paper_recipe(), paper_config())
+    sizes = SMALL if name.endswith("-small") else {}
+    if name.startswith("live"):
+        return replace(live_recipe(), name=name), live_config(**sizes)
+    recipe = small_recipe(name) if sizes else replace(paper_recipe(), name=name)
+    if name.startswith("dualtalk"):
+        return recipe, dualtalk_config(**{**sizes, **({"depth": 5} if sizes else {})})  # as many weights as the others
+    return recipe, paper_config(**sizes)
 
 
 def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> tuple[Recipe, ModelConfig]:
-    """`key=value` settings on the fields of the model, the recipe or its crops, typed as the field is."""
+    """`key=value` settings on the fields of the model, the recipe or its crops, typed as the field is.
+
+    The switches of a `ResearchConfig` make a model for comparison of the paper's.
+    """
     changes: dict[str, dict[str, Any]] = {"model": {}, "recipe": {}, "crops": {}}
+    if any(setting.partition("=")[0] in SWITCHES for setting in settings) and not isinstance(config, ResearchConfig):
+        config = ResearchConfig(**config.to_dict())
     targets: dict[str, ModelConfig | Recipe | CropRecipe] = {"model": config, "recipe": recipe, "crops": recipe.crops}
     for setting in settings:
         key, separator, text = setting.partition("=")
@@ -108,7 +152,12 @@ def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> 
             known = sorted(f.name for target in targets.values() for f in fields(target))
             raise InvalidArgument(f"setting {key!r} is unknown; known: {', '.join(known)}")
     crops = replace(recipe.crops, **changes["crops"])
-    return replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
+    recipe, config = replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
+    if isinstance(config, ResearchConfig):
+        config = with_switches(config)
+        if recipe.objective != "paper":
+            raise InvalidArgument(f"recipe {recipe.name}: models for comparison train with the paper's recipes")
+    return recipe, config
 
 
 def _typed(key: str, text: str, old: Any) -> Any:
@@ -117,7 +166,7 @@ def _typed(key: str, text: str, old: Any) -> Any:
         if isinstance(old, bool):
             return {"true": True, "false": False}[text.lower()]
         if isinstance(old, tuple):
-            kind = type(old[0]) if old else int
+            kind = str if key == "styles" else type(old[0]) if old else int
             return tuple(kind(part) for part in text.split(",") if part)
         if isinstance(old, int | float | str):
             return type(old)(text)

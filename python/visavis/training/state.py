@@ -8,8 +8,8 @@ import torch
 
 from visavis.errors import FileError, InvalidArgument
 from visavis.model.config import ModelConfig
+from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
-from visavis.model.timar import Timar
 from visavis.training.ema import Ema
 from visavis.training.objective import Probes
 
@@ -20,12 +20,13 @@ FORMAT = 1
 class RunState:
     """A model in training and how far it has come."""
 
-    model: Timar
+    model: MotionModel
     probes: Probes
     ema: Ema
     optimizer: torch.optim.Optimizer
     step: int = 0
     elapsed_s: float = 0.0  # training time, all resumed parts together
+    processor_s: float = 0.0  # what all threads of this process spent in that time
 
 
 def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> None:
@@ -36,6 +37,7 @@ def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> N
         "seed": seed,
         "step": state.step,
         "elapsed_s": state.elapsed_s,
+        "processor_s": state.processor_s,
         "model": state.model.state_dict(),
         "probes": state.probes.state_dict(),
         "ema": state.ema.weights,
@@ -61,10 +63,10 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed: int) -> None:
     """Put a checkpoint into a fresh state; the configuration and the seed must be the same."""
-    found = ModelConfig.from_dict(document["config"])
-    if found != config:
-        theirs, ours = found.to_dict(), config.to_dict()
-        changed = ", ".join(f"{k} {theirs[k]} (now {ours[k]})" for k in ours if theirs[k] != ours[k])
+    theirs, ours = document["config"], config.to_dict()
+    if theirs != ours:
+        names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+        changed = ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
         raise InvalidArgument(f"resume: the checkpoint's model differs: {changed}; use the same settings")
     if document["seed"] != seed:
         raise InvalidArgument(f"resume: the checkpoint's seed is {document['seed']}, now {seed}; use the same seed")
@@ -73,6 +75,7 @@ def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed
     state.ema.weights = document["ema"]
     state.optimizer.load_state_dict(document["optimizer"])
     state.step, state.elapsed_s = document["step"], document["elapsed_s"]
+    state.processor_s = document.get("processor_s", 0.0)  # older checkpoints have none
 
 
 def normalisation_of(weights: dict[str, torch.Tensor]) -> Normalisation:

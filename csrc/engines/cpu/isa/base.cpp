@@ -1,4 +1,4 @@
-// Any processor: vectors of four floats (SSE2, NEON).
+// Any processor: vectors of four floats, such as those of SSE2.
 #define VISAVIS_ISA_NAME base
 #define VISAVIS_SIMD_FLOATS 4
 #define VISAVIS_MAX_ROWS 6

@@ -17,8 +17,10 @@
 #endif
 #if defined(__GNUC__)
 #define VISAVIS_INLINE static inline __attribute__((always_inline))
+#define VISAVIS_NOINLINE static __attribute__((noinline))
 #else
 #define VISAVIS_INLINE static inline
+#define VISAVIS_NOINLINE static
 #endif
 
 namespace visavis::cpu::VISAVIS_ISA_NAME {
@@ -45,6 +47,18 @@ VISAVIS_INLINE Vec power_of_two(Vec shifted) {
     return reinterpret_cast<Vec>(exponent);
 }
 VISAVIS_INLINE float root(float x) { return __builtin_sqrtf(x); }
+VISAVIS_INLINE void fetch(const char* p) { __builtin_prefetch(p, 0, 2); }  // into the second-level cache
+// x as it is: a product that the compiler shall not fuse with the sum that follows, where bytes are to stay the same.
+VISAVIS_INLINE Vec rounded(Vec x) {
+#if defined(__AVX512F__)
+    __asm__("" : "+v"(x));
+#elif defined(__SSE__)
+    __asm__("" : "+x"(x));
+#elif defined(__ARM_NEON)
+    __asm__("" : "+w"(x));
+#endif
+    return x;
+}
 
 #else
 
@@ -79,6 +93,8 @@ VISAVIS_INLINE float power_of_two(float shifted) {
 }
 VISAVIS_INLINE Vec power_of_two(Vec shifted) { VISAVIS_LANES(power_of_two(shifted.lane[i])); }
 VISAVIS_INLINE float root(float x) { return sqrtf(x); }
+VISAVIS_INLINE void fetch(const char*) {}
+VISAVIS_INLINE Vec rounded(Vec x) { return x; }
 #undef VISAVIS_LANES
 
 #endif

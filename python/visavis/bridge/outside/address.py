@@ -21,11 +21,14 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str, option: str) -> Address:
-    """An address as the command line takes it; without a host it is loopback.  Raises InvalidArgument."""
+def parse_address(text: str, option: str, least_port: int = 1) -> Address:
+    """An address as the command line takes it; without a host it is loopback.  Raises InvalidArgument.
+
+    `least_port` 0: any free port may be asked for.
+    """
     head, at, place = text.rpartition("@")
     match = PATTERN.fullmatch(place)
-    if match is None or (at and not head) or not 1 <= int(match["port"]) <= 65_535:
+    if match is None or (at and not head) or not least_port <= int(match["port"]) <= 65_535:
         raise InvalidArgument(
             f"{option} {text!r}: expected [HEAD@]HOST:PORT such as 127.0.0.1:11111 or npc@[::1]:11111, or a port"
         )

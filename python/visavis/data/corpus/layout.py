@@ -44,8 +44,10 @@ def pose_of(motion: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.concatenate([neck, jaw], axis=1).astype(np.float32)
 
 
-def write_person(stem: Path, audio: npt.NDArray[np.float32], played: Performance, phrases: list[Phrase]) -> None:
-    """Write STEM.wav (16 kHz float32) and STEM.npz, each in one piece."""
+def write_person(stem: Path, audio: npt.NDArray[np.float32], played: Performance, phrases: list[Phrase],
+                 style: tuple[float, ...] | None = None) -> None:  # fmt: skip
+    """Write STEM.wav (16 kHz float32) and STEM.npz, each in one piece; `style` of the person, where it has one."""
+    known = {} if style is None else {"style": np.array(style, np.float32)}
     phones = sorted((p for phrase in phrases for p in phrase.phones), key=lambda p: p.start)
     write_wav(stem.with_suffix(".wav"), audio)
     write_npz(
@@ -64,11 +66,12 @@ def write_person(stem: Path, audio: npt.NDArray[np.float32], played: Performance
         phrase_text=np.array([p.line.text for p in phrases], "U160"),
         phrase_kind=np.array([p.line.kind for p in phrases], "U16"),
         phrase_start=np.array([p.speech_start for p in phrases], np.float32),
+        **known,
     )
 
 
-def write_wav(path: Path, audio: npt.NDArray[np.float32]) -> None:
-    """Write a mono float WAV in one piece (libsndfile would put the time of day into it)."""
+def write_wav(path: Path, audio: npt.NDArray[np.float32] | npt.NDArray[np.int16]) -> None:
+    """Write a mono WAV of floats or 16-bit samples in one piece (libsndfile would put the time of day into it)."""
     from scipy.io import wavfile
 
     part = path.with_name(f".{path.name}.{os.getpid()}")

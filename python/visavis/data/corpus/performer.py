@@ -58,7 +58,7 @@ def perform(
     results = []
     for i in (0, 1):
         tracks, events = played[i]
-        _mimic(tracks, heads[1 - i], talks[i])
+        mimic(tracks, heads[1 - i], talks[i])
         lips = lip_shapes(
             [p for phrase in phrases[i] for p in phrase.phones],
             n_frames,
@@ -66,7 +66,7 @@ def perform(
             persons[i].gain["jaw"],
             persons[i].gain["lip"],
         )
-        motion = _compose(tracks, lips, phrases[i], talks[i], persons[i], generators[i])
+        motion = compose(tracks, lips, phrases[i], talks[i], persons[i], generators[i])
         results.append(Performance(motion, talks[i], events))
     return results[0], results[1]
 
@@ -100,7 +100,7 @@ def _sway(tracks: dict[str, Array], talks: npt.NDArray[np.bool_], person: Person
         tracks[name] += std * drift(n_frames, rng, DRIFT_S[1:], DRIFT_WEIGHTS[1:])
 
 
-def _mimic(tracks: dict[str, Array], partner: dict[str, Array], talks: npt.NDArray[np.bool_]) -> None:
+def mimic(tracks: dict[str, Array], partner: dict[str, Array], talks: npt.NDArray[np.bool_]) -> None:
     """A listener's head follows the partner's slow head movement a little, late and mirrored (yaw and roll)."""
     window = np.hanning(round(2 * MIMICRY_SMOOTH_S * FRAME_RATE) + 1)
     window /= window.sum()
@@ -113,7 +113,7 @@ def _mimic(tracks: dict[str, Array], partner: dict[str, Array], talks: npt.NDArr
         tracks[name] += MIMICRY * (1.0 if name == "headPitch" else -1.0) * slow * listens
 
 
-def _compose(tracks: dict[str, Array], lips: Array, phrases: list[Phrase], talks: npt.NDArray[np.bool_],
+def compose(tracks: dict[str, Array], lips: Array, phrases: list[Phrase], talks: npt.NDArray[np.bool_],
              person: Person, rng: np.random.Generator) -> npt.NDArray[np.float32]:  # fmt: skip
     """All tracks as one arkit55 motion inside the ranges of its channels."""
     motion = spread(lips)

@@ -1,4 +1,4 @@
-"""One line spoken by espeak-ng or Pico in a process of its own: both keep hidden state from line to line.
+"""One line spoken (or read as IPA) by espeak-ng or Pico in a process of its own: both keep hidden state.
 
 Run as a script with one JSON argument; writes a JSON header line {"rate", "marks"} and 16-bit samples to stdout.
 Imports as little as it can, because it is started once for every line.
@@ -63,6 +63,23 @@ def espeak(task: dict[str, Any]) -> tuple[int, list[tuple[int, str]], bytes]:
     return rate, marks, b"".join(chunks)
 
 
+def ipa(task: dict[str, Any]) -> tuple[int, list[tuple[int, str]], bytes]:
+    """No rate and no samples; (place in the list, IPA) of some texts, spoken as espeak-ng reads them."""
+    library = ctypes.CDLL(task["library"])
+    library.espeak_Initialize(2, 0, task["data"].encode(), _INIT_FLAGS)
+    if library.espeak_SetVoiceByName(task["voice"].encode()) != 0:
+        sys.exit(f"voice {task['voice']} not found; expected en-us")
+    library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+    marks = []
+    for i, text in enumerate(task["texts"]):
+        data = ctypes.create_string_buffer(text.encode())
+        rest, parts = ctypes.c_void_p(ctypes.addressof(data)), []
+        while rest.value:
+            parts.append(library.espeak_TextToPhonemes(ctypes.byref(rest), 1, 0x02).decode("utf8", "ignore"))
+        marks.append((i, " ".join(parts)))
+    return 0, marks, b""
+
+
 def pico(task: dict[str, Any]) -> tuple[int, list[tuple[int, str]], bytes]:
     """Rate, no marks and samples of a line."""
     import py_nanotts
@@ -73,5 +90,5 @@ def pico(task: dict[str, Any]) -> tuple[int, list[tuple[int, str]], bytes]:
 
 if __name__ == "__main__":
     request = json.loads(sys.argv[1])
-    rate, marks, samples = {"espeak": espeak, "pico": pico}[request["engine"]](request)
+    rate, marks, samples = {"espeak": espeak, "ipa": ipa, "pico": pico}[request["engine"]](request)
     sys.stdout.buffer.write(json.dumps({"rate": rate, "marks": marks}).encode() + b"\n" + samples)

@@ -188,9 +188,12 @@ def _closure_weight(phones: list[Phone], n_frames: int) -> Array:
 
 
 def lip_shapes(
-    phones: list[Phone], n_frames: int, loudness: Array, jaw_gain: float = 1.0, lip_gain: float = 1.0
+    phones: list[Phone], n_frames: int, loudness: Array, jaw_gain: float | Array = 1.0, lip_gain: float | Array = 1.0
 ) -> Array:
-    """Lip motion (T, len(SHAPES)) of phones given in seconds; `loudness` in [0, 1] at 100 Hz."""
+    """Lip motion (T, len(SHAPES)) of phones given in seconds; `loudness` in [0, 1] at 100 Hz.
+
+    Gains may change from frame to frame, (T,); closures are shut whatever they are.
+    """
     curve = _blend(phones, n_frames / FRAME_RATE, loudness)
     window = np.hanning(round(SMOOTH_S * GRID_RATE) + 2)[1:-1]
     window /= window.sum()
@@ -199,7 +202,7 @@ def lip_shapes(
     grid = np.arange(len(curve)) / GRID_RATE
     shapes = np.stack([np.interp(at, grid, column) for column in curve.T], axis=1)  # (T, shapes)
     shapes[:, _JAW] *= jaw_gain
-    shapes[:, _JAW + 1 :] *= lip_gain
+    shapes[:, _JAW + 1 :] *= np.asarray(lip_gain)[..., None]
     weight = np.repeat(_closure_weight(phones, n_frames)[:, None], len(SHAPES), axis=1)
     weight[:, _LIPS] *= 1.0 - CLOSURE_LIP_SHARE
     return shapes * (1.0 - weight) + weight * TARGETS["P"]

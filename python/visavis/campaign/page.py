@@ -1,0 +1,36 @@
+"""Tables of a campaign on a page: mean and spread over seeds, and the place between two marks."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.errors import FileError, InvalidArgument
+
+Array = npt.NDArray[np.floating[Any]]
+END = "<!-- end of results -->"
+
+
+def begin_mark(verb: str) -> str:
+    """The line above a verb's tables; END is the one below."""
+    return f"<!-- results: written by `visavis {verb}` -->"
+
+
+def write_into(page: Path, verb: str, text: str) -> None:
+    """Put the tables between the two marks of a page, in place of what was there."""
+    begin = begin_mark(verb)
+    if not page.is_file():
+        raise FileError(f"{page}: no such page; expected one with the lines {begin} and {END}")
+    old = page.read_text()
+    if old.count(begin) != 1 or old.count(END) != 1 or old.index(begin) > old.index(END):
+        raise InvalidArgument(f"{page}: expected the line {begin} once and {END} once after it")
+    before, after = old[: old.index(begin) + len(begin)], old[old.index(END) :]
+    page.write_text(f"{before}\n\n{text}\n{after}")
+
+
+def spread(values: Array) -> str:
+    """Mean +- standard deviation of the sample, three digits."""
+    if len(values) < 2:
+        return f"{values.mean():.3g}"
+    return f"{values.mean():.3g} ± {values.std(ddof=1):.2g}"

@@ -1,0 +1,91 @@
+"""`visavis choose`: the default model and its variants, one factor at a time, trained, measured, in one table."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visavis.cli import options
+from visavis.errors import InvalidArgument
+
+EXAMPLES = (
+    "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --jobs 2",
+    "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --only turn --only steps",
+    "visavis choose --data corpus --out runs/quick --steps 20 --minutes 4 --seed 1 --only steps-1",
+)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="Conversations: DIR with train and val (docs/training.md).")],
+    out: options.CampaignOut,
+    voices: Annotated[
+        Path | None,
+        typer.Option(help="Folder of `visavis corpus voices`: real voices, their dev half.", show_default="none"),
+    ] = None,
+    processor_minutes: options.ProcessorMinutes = None,
+    steps: options.TrainingSteps = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of a run of each variant; may be repeated.", show_default="1 and 2")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A factor (docs/choice.md), such as turn, or a variant, such as turn-8; may be repeated.",
+            show_default="all of them",
+        ),
+    ] = None,
+    jobs: options.Jobs = 1,
+    threads: options.JobThreads = 1,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Minutes to measure on, of conversations and of each voice.", min=0.1, show_default="all there are"
+        ),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="KEY=VALUE for every training, before the variant's own, such as batch=2; may be repeated.",
+            show_default="none",
+        ),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Page with two marks, such as docs/choice.md, to write the table into.", show_default="none"),
+    ] = None,
+) -> None:
+    """Measure what the default model should be: variants of the live recipe, one factor at a time around it.
+
+    The same data and budget, quality, steadiness, cost, size and reaction time. What needs no training is measured on
+    the trained default. Stop it at any time: the same command goes on. The table comes in OUT/results.md.
+    """
+    try:
+        import matplotlib
+        import torch  # noqa: F401  # both are needed by every run: better known now
+    except ImportError as error:
+        raise InvalidArgument(f"a choice needs {error.name}: pip install 'visavis[train,plot]'") from error
+    del matplotlib
+    from visavis.campaign.page import write_into
+    from visavis.choice.campaign import Choice, run_choice
+    from visavis.choice.tables import results
+
+    choice = Choice(
+        data=data,
+        out=out,
+        voices=voices,
+        processor_minutes=processor_minutes,
+        steps=steps,
+        seeds=tuple(sorted(set(seed or (1, 2)))),
+        only=tuple(only or ()),
+        jobs=jobs,
+        threads=threads,
+        settings=tuple(setting or ()),
+        minutes=minutes,
+    )
+    runs = run_choice(choice, say=lambda text: print(text, flush=True))
+    text = results(choice, runs)
+    (out / "results.md").write_text(text)
+    if table is not None:
+        write_into(table, "choose", text)
+    print(text)

@@ -1,0 +1,138 @@
+"""What else a microphone of version 2 hears: music, hums, noise, chatter, clatter, the partner; where its band ends.
+
+None of it moves a face: that a mouth rests under other sounds than its own voice is what these passages teach.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from visavis.constants import SAMPLE_RATE
+from visavis.data.corpus import dialogue as v1
+from visavis.data.corpus.v2.person import StyledPerson
+
+Audio = npt.NDArray[np.float32]
+P_PASSAGES, MOST_PASSAGES, PASSAGE_S = 0.45, 3, (4.0, 15.0)  # of persons; their passages (own choices)
+P_ALL_ALONG = 0.2  # of persons with passages: one softer sound all the time
+LEVEL_DB, ALL_ALONG_DB = (-48.0, -24.0), (-58.0, -40.0)  # rms, dBFS
+FADE_S = 0.5
+SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
+
+
+def record(voices: tuple[Audio, Audio], speaking: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]],
+           persons: tuple[StyledPerson, StyledPerson], rng: np.random.Generator) -> tuple[Audio, Audio]:  # fmt: skip
+    """Both voices as two microphones hear them, peaks below 0.98."""
+    level = [v1.record(v, s, p, rng) for v, s, p in zip(voices, speaking, persons, strict=True)]
+    heard = []
+    for i, person in enumerate(persons):
+        other = level[1 - i]
+        audio = level[i].astype(np.float64)
+        if person.bleed_db is not None:
+            audio += other * 10.0 ** (person.bleed_db / 20.0)
+        audio += surroundings(len(audio), other, rng)
+        if person.band_hz is not None:
+            audio = low_pass(audio, person.band_hz)
+        heard.append(np.asarray(np.clip(audio, -0.98, 0.98), np.float32))
+    return heard[0], heard[1]
+
+
+def surroundings(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """The sounds around one person, (n,)."""
+    out = np.zeros(n)
+    if rng.random() >= P_PASSAGES:
+        return out
+    if rng.random() < P_ALL_ALONG:
+        kind = str(rng.choice(("hum", "noise")))
+        return np.asarray(SOUNDS[kind](n, other, rng) * 10.0 ** (float(rng.uniform(*ALL_ALONG_DB)) / 20.0))
+    for _ in range(int(rng.integers(1, MOST_PASSAGES + 1))):
+        size = min(n, round(float(rng.uniform(*PASSAGE_S)) * SAMPLE_RATE))
+        first = int(rng.integers(0, n - size + 1))
+        kind = str(rng.choice(list(SOUNDS)))
+        sound = SOUNDS[kind](size, other, rng) * 10.0 ** (float(rng.uniform(*LEVEL_DB)) / 20.0)
+        fade = min(size // 2, round(FADE_S * SAMPLE_RATE))
+        ramp = np.linspace(0.0, 1.0, fade)
+        sound[:fade] *= ramp
+        sound[size - fade :] *= ramp[::-1]
+        out[first : first + size] += sound
+    return out
+
+
+def low_pass(audio: npt.NDArray[Any], hz: float) -> npt.NDArray[Any]:
+    """Without delay, so that the lips stay where they are."""
+    from scipy.signal import butter, sosfiltfilt
+
+    return np.asarray(sosfiltfilt(butter(4, hz, fs=SAMPLE_RATE, output="sos"), audio))
+
+
+def _unit(sound: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """At an rms of 1."""
+    return np.asarray(sound / max(float(np.sqrt(np.mean(np.square(sound)))), 1e-9))
+
+
+def music(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """A random melody over a drone: frequency-modulated or organ tones in a random scale, with a beat or without."""
+    out, t = np.zeros(n), np.arange(n) / SAMPLE_RATE
+    scale, root = SCALES[int(rng.integers(len(SCALES)))], float(rng.uniform(110.0, 220.0))
+    step_s, modulated = float(rng.uniform(0.18, 0.6)), rng.random() < 0.5
+    index, partner = float(rng.uniform(0.5, 4.0)), float(rng.choice((0.5, 1.0, 2.0, 3.0)))
+    degree = 0
+    for k in range(int(n / SAMPLE_RATE / step_s) + 1):
+        degree = int(np.clip(degree + rng.integers(-2, 3), -3, 9))
+        hz = root * 2.0 ** (degree // len(scale) + scale[degree % len(scale)] / 12.0 + 1)
+        part = slice(round(k * step_s * SAMPLE_RATE), min(n, round((k + 1.3) * step_s * SAMPLE_RATE)))
+        local = t[part] - k * step_s
+        if not len(local) or rng.random() < 0.15:  # a rest
+            continue
+        tone = (
+            np.sin(2 * np.pi * hz * local + index * np.sin(2 * np.pi * hz * partner * local))
+            if modulated
+            else sum(np.sin(2 * np.pi * hz * h * local) / h for h in (1, 2, 4))
+        )
+        out[part] += tone * np.exp(-2.5 * local) * np.minimum(local / 0.01, 1.0)
+    drone = sum(np.sin(2 * np.pi * root * 2.0 ** (s / 12.0) * t) for s in (0, scale[2], scale[-3]))
+    beat = np.zeros(n)
+    if rng.random() < 0.6:
+        phase = np.mod(t, 2 * step_s)
+        beat = np.sin(2 * np.pi * 60.0 * phase) * np.exp(-18.0 * phase) * 3.0
+    return _unit(out + 0.3 * drone + beat)
+
+
+def hum(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Mains and a fan."""
+    t, mains = np.arange(n) / SAMPLE_RATE, float(rng.choice((50.0, 60.0)))
+    tones = np.sum([np.sin(2 * np.pi * mains * h * t + rng.uniform(0, 6)) / h for h in (1, 2, 3, 5, 7)], axis=0)
+    fan = low_pass(rng.standard_normal(n), float(rng.uniform(300.0, 900.0)))
+    return _unit(_unit(tones) + float(rng.uniform(0.5, 3.0)) * _unit(fan))
+
+
+def noise(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Coloured noise that swells and fades: traffic, wind, rain."""
+    coloured = low_pass(rng.standard_normal(n), float(rng.uniform(400.0, 6000.0)))
+    knots = np.exp(rng.normal(0.0, 0.6, n // (SAMPLE_RATE // 2) + 2))
+    swell = np.interp(np.arange(n), np.arange(len(knots)) * (SAMPLE_RATE // 2), knots)
+    return _unit(coloured * swell)
+
+
+def chatter(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """People somewhere else: the partner's voice backwards, several times over."""
+    backwards = other[::-1].astype(np.float64)
+    out = np.zeros(n)
+    for _ in range(int(rng.integers(2, 6))):
+        out += np.resize(np.roll(backwards, int(rng.integers(len(backwards)))), n) * float(rng.uniform(0.4, 1.0))
+    return _unit(low_pass(out, float(rng.uniform(1500.0, 5000.0))))
+
+
+def clatter(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Keys and dishes: short ringing knocks, two to six a second."""
+    out = np.zeros(n)
+    t = np.arange(round(0.15 * SAMPLE_RATE)) / SAMPLE_RATE
+    for _ in range(max(1, round(n / SAMPLE_RATE * float(rng.uniform(2.0, 6.0))))):
+        first = int(rng.integers(0, n))
+        ring = np.sin(2 * np.pi * float(rng.uniform(500.0, 5000.0)) * t) + rng.standard_normal(len(t))
+        part = (ring * np.exp(-t * float(rng.uniform(30.0, 120.0))))[: n - first]
+        out[first : first + len(part)] += part * float(rng.uniform(0.3, 1.0))
+    return _unit(out)
+
+
+SOUNDS = {"music": music, "hum": hum, "noise": noise, "chatter": chatter, "clatter": clatter}

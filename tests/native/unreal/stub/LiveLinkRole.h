@@ -1,0 +1,6 @@
+// Stand-in for tests, see README.md.
+#pragma once
+
+#include "CoreMinimal.h"
+
+class ULiveLinkRole : public UObject {};

@@ -1,0 +1,4 @@
+// Stand-in for tests, see README.md.
+#pragma once
+
+#include "LiveLinkTypes.h"
