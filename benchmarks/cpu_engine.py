@@ -12,7 +12,6 @@ history, and together in one step.  Heads per core: how many turns of 200 ms fit
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from visavis import _core
+from visavis.benchmark.machine import processor
 from visavis.constants import FRAME_RATE, SAMPLES_PER_FRAME
 from visavis.engine import TurnInput, model_path
 from visavis.errors import Unsupported
@@ -120,16 +120,6 @@ def engines(path: Path, n_turns: int, crowd: int) -> list[dict[str, Any]]:
         {"isa": isa, "precision": precision, "way": way, "heads": len(heads.turns), **heads.figures(turn_us)}
         for (isa, precision, way), heads in runs.items()
     ]
-
-
-def processor() -> str:
-    """Its name, as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def print_table(report: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Tables of a campaign on a page: mean and spread over seeds, and the place between two marks."""
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,23 @@ END = "<!-- end of results -->"
 def begin_mark(verb: str) -> str:
     """The line above a verb's tables; END is the one below."""
     return f"<!-- results: written by `visavis {verb}` -->"
+
+
+def require_extras(what: str) -> None:
+    """Raises InvalidArgument without torch or matplotlib: every run needs both, and may be hours away."""
+    try:
+        for name in ("torch", "matplotlib"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise InvalidArgument(f"{what} needs {error.name}: pip install 'visavis[train,plot]'") from error
+
+
+def publish(text: str, out: Path, verb: str, page: Path | None) -> str:
+    """Tables into OUT/results.md and, where there is one, into a page; the text again."""
+    (out / "results.md").write_text(text)
+    if page is not None:
+        write_into(page, verb, text)
+    return text
 
 
 def write_into(page: Path, verb: str, text: str) -> None:

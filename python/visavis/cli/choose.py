@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from visavis.cli import options
-from visavis.errors import InvalidArgument
 
 EXAMPLES = (
     "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --jobs 2",
@@ -42,31 +41,17 @@ def main(
             help="Minutes to measure on, of conversations and of each voice.", min=0.1, show_default="all there are"
         ),
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="KEY=VALUE for every training, before the variant's own, such as batch=2; may be repeated.",
-            show_default="none",
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(help="Page with two marks, such as docs/choice.md, to write the table into.", show_default="none"),
-    ] = None,
+    setting: options.CampaignSettings = None,
+    table: options.ResultsPage = None,
 ) -> None:
     """Measure what the default model should be: variants of the live recipe, one factor at a time around it.
 
     The same data and budget, quality, steadiness, cost, size and reaction time. What needs no training is measured on
     the trained default. Stop it at any time: the same command goes on. The table comes in OUT/results.md.
     """
-    try:
-        import matplotlib
-        import torch  # noqa: F401  # both are needed by every run: better known now
-    except ImportError as error:
-        raise InvalidArgument(f"a choice needs {error.name}: pip install 'visavis[train,plot]'") from error
-    del matplotlib
-    from visavis.campaign.page import write_into
+    from visavis.campaign.page import publish, require_extras
+
+    require_extras("a choice")
     from visavis.choice.campaign import Choice, run_choice
     from visavis.choice.tables import results
 
@@ -84,8 +69,4 @@ def main(
         minutes=minutes,
     )
     runs = run_choice(choice, say=lambda text: print(text, flush=True))
-    text = results(choice, runs)
-    (out / "results.md").write_text(text)
-    if table is not None:
-        write_into(table, "choose", text)
-    print(text)
+    print(publish(results(choice, runs), out, "choose", table))

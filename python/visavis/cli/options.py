@@ -100,6 +100,18 @@ TrainingSteps: TypeAlias = Annotated[
     int | None, typer.Option(help="Length of each training in steps.", min=1, show_default="none")
 ]
 Jobs: TypeAlias = Annotated[int, typer.Option(help="Runs side by side, in processes of their own.", min=1)]
+CampaignSettings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="KEY=VALUE for every training, before what makes its variant, such as width=64; may be repeated.",
+        show_default="none",
+    ),
+]
+ResultsPage: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--table", help="Page with two marks, such as docs/choice.md, to write into.", show_default="none"),
+]
 JobThreads: TypeAlias = Annotated[int, typer.Option(help="Processor threads of each of the processes.", min=1)]
 # Of the verbs that run one training.
 RunMinutes: TypeAlias = Annotated[

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from visavis.cli import options
-from visavis.errors import InvalidArgument
 
 EXAMPLES = (
     "visavis reproduce --data corpus --out runs/benchmark --processor-minutes 8 --jobs 2",
@@ -35,31 +34,17 @@ def main(
         float | None,
         typer.Option(help="Minutes of the test split to generate.", min=0.1, show_default="the whole split"),
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="KEY=VALUE for every training, such as width=64; may be repeated.", show_default="none"
-        ),
-    ] = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(
-            help="Page with two marks, such as docs/benchmark.md, to write the tables into.", show_default="none"
-        ),
-    ] = None,
+    setting: options.CampaignSettings = None,
+    table: options.ResultsPage = None,
 ) -> None:
     """Train and evaluate TIMAR, the DualTalk-style model, the live default and TIMAR's ablations, several seeds each.
 
     The same data, the same budget, the same metrics. Stop it at any time: the same command goes on, run by run.
     Tables come in OUT/results.md; docs/benchmark.md explains them.
     """
-    try:
-        import matplotlib
-        import torch  # noqa: F401  # both are needed by every run: better known now
-    except ImportError as error:
-        raise InvalidArgument(f"reproduction needs {error.name}: pip install 'visavis[train,plot]'") from error
-    del matplotlib
-    from visavis.campaign.page import write_into
+    from visavis.campaign.page import publish, require_extras
+
+    require_extras("reproduction")
     from visavis.reproduction.campaign import Campaign, run_campaign
     from visavis.reproduction.tables import results
 
@@ -76,8 +61,4 @@ def main(
         test_minutes=test_minutes,
     )
     runs = run_campaign(campaign, say=lambda text: print(text, flush=True))
-    text = results(campaign, runs)
-    (out / "results.md").write_text(text)
-    if table is not None:
-        write_into(table, "reproduce", text)
-    print(text)
+    print(publish(results(campaign, runs), out, "reproduce", table))
