@@ -109,7 +109,7 @@ def test_training_loss(model: Timar) -> None:
     data = {name: torch.from_numpy(values) for name, values in golden("training_loss").items()}
     with torch.no_grad():
         condition = model.diffloss.net.cond_embed(data["z"])
-        mse, bits = row_terms(model, data["x0"], data["t"], data["noise"], condition)
+        mse, bits, _ = row_terms(model, data["x0"], data["t"], data["noise"], condition)
     rows = mse["exp"] + mse["jaw"] + mse["neck"]
     close(rows, data["mse"])
     close(bits, data["vb"])

@@ -1,5 +1,6 @@
 """The two training objectives: what they mask, weigh and leave alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from visavis.model.normalisation import Normalisation
 from visavis.model.objective import draw_mask_rate
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.objective import Objective, Probes, user_loudness
-from visavis.training.recipes import Recipe
+from visavis.training.recipes import Recipe, recipe_and_config
 
 
 def live_terms(model: Timar, batch: TurnBatch, seed: int = 0, **recipe: Any) -> dict[str, torch.Tensor]:
@@ -126,6 +127,21 @@ def test_the_paper_loss_masks_and_drops() -> None:
         randomised(Timar(small_config())).paper_loss(batch)
     with pytest.raises(InvalidArgument, match="crop of 6 turns"):
         model.condition(random_batch(config, 1, 6))
+
+
+@pytest.mark.parametrize(("name", "costs"), [("paper", 0.0), ("paper-small", 9.0), ("live", 1.8)])
+def test_a_learned_variance_out_of_its_range_costs(name: str, costs: float) -> None:
+    """v = 4 everywhere, against v = 1: the paper's own recipe lets it be."""
+    recipe, _ = recipe_and_config(name)
+    model, totals = randomised(Timar(small_config(own_past="masked", denoise_unit="frame"))), []
+    last = model.diffloss.net.final_layer.linear
+    for v in (1.0, 4.0):
+        with torch.no_grad():
+            last.weight[55:], last.bias[55:] = 0.0, v
+        objective = Objective(replace(recipe, variance_weight=0.0, probe=0.0), torch.ones(2, 55), Probes(model.config))
+        terms = objective(model, random_batch(model.config, 2, 5), generator())
+        totals.append(float((terms["total"] - terms["variance"] * (recipe.objective == "paper")).detach()))
+    assert totals[1] - totals[0] == pytest.approx(costs, abs=1e-4)
 
 
 def test_mask_rates_follow_the_truncated_normal() -> None:

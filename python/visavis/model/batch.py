@@ -38,6 +38,7 @@ class TurnBatch:
 class LossTerms:
     """A training loss and what it is made of, all scalars: total = sum of mse + vb_weight * vb."""
 
-    total: Tensor  # the only one with a gradient
+    total: Tensor  # with a gradient
     mse: dict[str, Tensor]  # squared x_0 error by channel group, normalised units
     vb: Tensor  # variational term of the variance, bits
+    excess: Tensor | None = None  # mean of `out_of_range(v)`, with a gradient; not in the total

@@ -119,12 +119,14 @@ class DiffusionHead(nn.Module):
         x0, v = self.net(x * self.mask, t, condition)
         return x0 * self.mask, v
 
-    def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared x_0 error and variational term in bits, (n, R) each; masked values count nothing in both."""
+    def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Squared x_0 error, variational term in bits and `out_of_range(v)`, (n, R) each; masked values count nothing
+        in the first two."""
         xt = self.noised(x0, t, noise)
         x0_hat, v = self.predict(xt, t, condition)
         x0 = x0 * self.mask
-        return (x0_hat - x0).square(), self.variational(x0, x0_hat.detach(), xt, v, t) * self.mask
+        bits = self.variational(x0, x0_hat.detach(), xt, v, t) * self.mask
+        return (x0_hat - x0).square(), bits, out_of_range(v)
 
     def noised(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t of rows x0 (n, R) at times t (n,)."""
@@ -159,6 +161,15 @@ def log_variance_of(v: Tensor, log_beta: Tensor | float, posterior: Tensor | flo
     """The learned variance: v in about [-1, 1] moves between the posterior's and beta."""
     share = (v + 1) / 2
     return share * log_beta + (1 - share) * posterior
+
+
+def out_of_range(v: Tensor) -> Tensor:
+    """What keeps v in [-1, 1] in training: squares of how far it is outside.
+
+    v hardly matters at most of the 1000 times, so that the variational term lets it go anywhere, and at t = 0 drives it
+    up; a sampler of few steps takes it at times where it matters.
+    """
+    return torch.relu(v.abs() - 1.0).square()
 
 
 def binned_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:

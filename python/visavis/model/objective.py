@@ -59,14 +59,15 @@ def draw_mask_rate(generator: torch.Generator | None = None) -> float:
 
 def row_terms(
     model: "Timar", x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor
-) -> tuple[dict[str, Tensor], Tensor]:
-    """Per row (n,): the mean squared x_0 error of each channel group and the variational term in bits.
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+    """Per row (n,): the mean squared x_0 error of each channel group, the variational term in bits and the mean of
+    `out_of_range(v)`.
 
     x0, noise (n, R) normalised, t (n,), condition (n, W) = cond_embed(z).
     """
-    error, bits = model.diffloss.loss_terms(x0, t, noise, condition)
+    error, bits, excess = model.diffloss.loss_terms(x0, t, noise, condition)
     error = error.view(len(error), -1, model.config.n_channels).mean(1)  # (n, C)
-    return channel_errors(model, error), bits.sum(-1) / model.diffloss.mask.sum()
+    return channel_errors(model, error), bits.sum(-1) / model.diffloss.mask.sum(), excess.mean(-1)
 
 
 def _repeated(
@@ -81,11 +82,11 @@ def _repeated(
     rows = rows.repeat(repeats, 1)
     t = torch.randint(N_STEPS, (len(rows),), generator=generator, device=rows.device)
     noise = torch.randn(rows.shape, generator=generator, device=rows.device)
-    mse, bits = row_terms(model, rows, t, noise, embedded)
+    mse, bits, excess = row_terms(model, rows, t, noise, embedded)
     means = {name: value.mean() for name, value in mse.items()}
     vb = bits.mean()
     total = torch.stack([*means.values(), vb]).sum()
-    return LossTerms(total, {name: value.detach() for name, value in means.items()}, vb.detach())
+    return LossTerms(total, {name: value.detach() for name, value in means.items()}, vb.detach(), excess.mean())
 
 
 def _coin(tokens: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:

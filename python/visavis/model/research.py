@@ -128,10 +128,10 @@ class RegressionHead(DiffusionHead):
         x0 = self.net.final_layer(hidden, condition).float() * self.mask
         return x0, torch.zeros_like(x0)
 
-    def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared error, (n, R), and no variational term."""
+    def loss_terms(self, x0: Tensor, t: Tensor, noise: Tensor, condition: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Squared error, (n, R), and no variance."""
         x0_hat, v = self.predict(noise, t, condition)
-        return (x0_hat - x0 * self.mask).square(), v
+        return (x0_hat - x0 * self.mask).square(), v, v
 
 
 class ResearchTimar(Timar):

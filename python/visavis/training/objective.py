@@ -21,6 +21,7 @@ from torch import Tensor
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.corpus.visemes import lips_shut
 from visavis.model.config import ModelConfig
+from visavis.model.diffusion import out_of_range
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.process import N_STEPS
@@ -88,7 +89,10 @@ class Objective:
         """Named scalars; "total" carries the gradient.  `progress` in [0, 1] of the run: the probes fade with it."""
         if self.recipe.objective == "paper":
             terms = model.paper_loss(batch, generator, repeats=self.recipe.repeats)
-            return {"total": terms.total, **terms.mse, "variance": terms.vb}
+            total = terms.total
+            if self.recipe.variance_range > 0 and terms.excess is not None:
+                total = total + self.recipe.variance_range * terms.excess
+            return {"total": total, **terms.mse, "variance": terms.vb}
         assert isinstance(model, Timar)
         return self._live(model, batch, generator, progress)
 
@@ -111,9 +115,8 @@ class Objective:
         terms = {**self.errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
-        # v hardly matters at most of the 1000 times, but a sampler of few steps takes it there: keep it in its range.
-        excess = torch.relu(v.abs() - 1.0).square().mean()
-        total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * (variance + excess)
+        excess = recipe.variance_range * out_of_range(v).mean()
+        total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * variance + excess
         return {"total": total, **terms, "variance": variance}
 
     def seen(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> "Seen":
