@@ -1,7 +1,9 @@
 """`visavis import-timar`: one model file of checkpoint and wav2vec2, equal to the authors' code on golden data."""
 
 import argparse
+import io
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -192,11 +194,34 @@ def test_a_wrong_checkpoint_is_named_and_leaves_no_file(
     assert [p.name for p in tmp_path.iterdir()] == ["c.pth"]
 
 
-def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "cut.pth").write_bytes(CHECKPOINT.read_bytes()[:100_000])
-    done = command(tmp_path / "cut.pth", "--wav2vec2", WAV2VEC2, "--out", tmp_path / "m.gguf")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"visavis: checkpoint {tmp_path / 'cut.pth'}: cannot be read safely")
+class Payload:
+    """What must never run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("it ran",))
+
+
+def saved(document: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(document, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(CHECKPOINT.read_bytes()[:100_000], "damaged, cut short or no file of torch.save: ", id="cut"),
+        pytest.param(b"no checkpoint", "damaged, cut short or no file of torch.save: UnpicklingError", id="text"),
+        pytest.param(pickle.dumps({"model": Payload()}, 4), "damaged, cut short or no file of torch", id="pickle"),
+        pytest.param(saved({"model": Payload()}), "it asks for print; only tensors and plain values", id="payload"),
+    ],
+)
+def test_the_command_refuses_in_one_line(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "cut.pth"
+    path.write_bytes(content)
+    done = command(path, "--wav2vec2", WAV2VEC2, "--out", tmp_path / "m.gguf")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"visavis: checkpoint {path}: cannot be read safely ({reason}")
     assert [p.name for p in tmp_path.iterdir()] == ["cut.pth"]
 
 

@@ -1,8 +1,7 @@
 """Checkpoints of the models for comparison (model/research.py): tensors and plain values in one file of torch.
 
-They are no model files: the GGUF reader does not learn their switches, native engines refuse them by name.  Such a file
-is opened with weights_only=True, so that nothing in it can execute, and every tensor is checked against its
-configuration before it is used.
+They are no model files: the GGUF reader does not learn their switches, native engines refuse them by name.  Every
+tensor of such a file is checked against its configuration before it is used.
 """
 
 import secrets
@@ -20,6 +19,7 @@ from visavis.model.make import make_model
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.research import ResearchConfig
+from visavis.model.saved import read_saved
 from visavis.model.speech import Source
 from visavis.model.timar import Timar
 from visavis.model.wav2vec2 import Wav2Vec2Config, Wav2Vec2Encoder
@@ -100,10 +100,9 @@ def read_research(path: str | Path) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileError(f"checkpoint {path} does not exist")
     try:
-        document: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFileError(f"checkpoint {path}: cannot be read safely ({reason})") from None
+        document = read_saved(Path(path))
+    except ValueError as error:
+        raise ModelFileError(f"checkpoint {path}: cannot be read safely ({error})") from None
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         hint = "; checkpoints of the TIMAR authors are for `visavis import-timar`" if found is None else ""

@@ -1,6 +1,6 @@
 """Checkpoints of the TIMAR authors (`torch.save` of model, model_ema, args, ...) as a `Timar`.
 
-Loaded with weights_only=True and argparse.Namespace allow-listed: such a file cannot execute anything.  Widths, depths
+Read with argparse.Namespace allow-listed: such a file cannot execute anything.  Widths, depths
 and the context come from the tensors; the number of heads is not in them and follows the published sizes.  The speech
 encoder is a folder of its own; `import_timar` makes one model file of both.
 """
@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from visavis.errors import FileError, InvalidArgument, ModelFileError, Unsupported
 from visavis.model.config import ModelConfig, paper_config
+from visavis.model.saved import read_saved
 from visavis.model.speech import Source
 from visavis.model.timar import Timar
 from visavis.motion_file import check_output_path
@@ -88,12 +88,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileError(f"checkpoint {path} does not exist")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # mapped: the optimiser is never read
-            mapped = zipfile.is_zipfile(path)
-            checkpoint: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception as error:  # torch raises many kinds for a damaged file
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFileError(f"checkpoint {path}: cannot be read safely ({reason})") from None
+        mapped = zipfile.is_zipfile(path)  # the optimiser is never read
+        checkpoint = read_saved(path, [argparse.Namespace], mapped)
+    except ValueError as error:
+        raise ModelFileError(f"checkpoint {path}: cannot be read safely ({error})") from None
     wanted = {"model": dict, "model_ema": dict, "args": argparse.Namespace}
     for key, kind in wanted.items():
         if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(key), kind):

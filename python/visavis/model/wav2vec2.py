@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.errors import FileError, InvalidArgument, ModelFileError, Unsupported
+from visavis.model.saved import read_saved
 
 CONV_EPS = 1e-5  # of the norms inside the convolutions; `eps` is that of all others
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -230,12 +231,12 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
         raise FileError(f"wav2vec2 folder {folder}: no {' and no '.join(WEIGHT_FILES)}")
     try:
         if path.suffix == ".bin":
-            tensors: Any = torch.load(path, map_location="cpu", weights_only=True)
+            tensors = read_saved(path)
         else:
             from safetensors.torch import load_file
 
             tensors = load_file(path)
-    except Exception as error:  # both libraries raise several kinds for a damaged file
+    except Exception as error:  # safetensors raises several kinds for a damaged file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelFileError(f"wav2vec2 folder {folder}: {path.name} cannot be read ({reason})") from None
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):

@@ -10,6 +10,7 @@ from visavis.errors import FileError, InvalidArgument
 from visavis.model.config import ModelConfig
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
+from visavis.model.saved import read_saved
 from visavis.training.ema import Ema
 from visavis.training.objective import Probes
 
@@ -53,12 +54,13 @@ def read_state(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileError(f"{path}: no such checkpoint; start the run without --resume")
     try:
-        document: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises several kinds for a damaged file
-        raise FileError(f"{path}: not a readable checkpoint ({type(error).__name__})") from error
-    if document.get("format") != FORMAT:
-        raise InvalidArgument(f"{path}: checkpoint format {document.get('format')}; expected {FORMAT}")
-    return document
+        document = read_saved(path)
+    except ValueError as error:
+        raise FileError(f"{path}: not a readable checkpoint ({error})") from None
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise InvalidArgument(f"{path}: checkpoint format {found}; expected {FORMAT}")
+    return dict(document)
 
 
 def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed: int) -> None:
