@@ -8,6 +8,7 @@ with Client("tcp://127.0.0.1:5570") as client:  # keys=ClientKeys.load("alice.ke
 import json
 import time
 from collections import Counter
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -51,8 +52,9 @@ class Client:
         """One control request and its reply.  Raises StateError without an answer, InvalidArgument on a refusal."""
         id_ = time.monotonic_ns()
         deadline = time.monotonic() + timeout_s
-        if self._control.poll(round(timeout_s * 1000), zmq.POLLOUT):  # never, once the server has refused our key
-            self._control.send(json.dumps({"request": name, "id": id_, **members}).encode(), zmq.DONTWAIT)
+        self._control.sndtimeo = max(1, round(timeout_s * 1000))  # there is nobody to send to once our key was refused
+        with suppress(zmq.Again):
+            self._control.send(json.dumps({"request": name, "id": id_, **members}).encode())
         while self._control.poll(max(0, round((deadline - time.monotonic()) * 1000))):
             reply: dict[str, Any] = json.loads(self._control.recv_multipart()[-1])
             if reply.get("id") != id_ and reply.get("id") is not None:
