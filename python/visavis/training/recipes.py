@@ -117,8 +117,7 @@ def paper_recipe() -> Recipe:
 def small_recipe(name: str) -> Recipe:
     """The paper's crops and loss with the optimiser, augmentation and normalisation of the live recipe: for minutes.
 
-    The learned variance is kept between its bounds: at this rate it left them by far, and with it the samples (5 steps
-    after 700 of training: three times the real variance).
+    The learned variance is held between its bounds, which it leaves at this rate (docs/decisions.md 52).
     """
     crops = replace(paper_recipe().crops, augmentation=Augmentation(), bands=BandRecipe())
     return Recipe(name=name, objective="paper", crops=crops, variance_range=1.0)
