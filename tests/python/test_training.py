@@ -309,3 +309,12 @@ def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match="width 32"):
         wide = tiny_config().with_options(width=64)
         train(replace(begun, out=tmp_path / "third", config=wide), lambda text: None)
+    styled = tiny_config().with_options(styles=("nods",))
+    with_style = train(replace(slow, out=tmp_path / "styled", config=styled), lambda text: None)
+    assert load_gguf(with_style).config.styles == ("nods",)  # new ones begin without effect
+    assert not load_gguf(with_style).style_proj.weight.any()
+    kept = train(replace(slow, out=tmp_path / "kept", begin_with=with_style), lambda text: None)
+    assert load_gguf(kept).config.styles == ("nods",)  # a file's own are kept
+    other = tiny_config().with_options(styles=("gaze",))
+    with pytest.raises(InvalidArgument, match="styles"):
+        train(replace(slow, out=tmp_path / "other", config=other, begin_with=with_style), lambda text: None)

@@ -147,6 +147,9 @@ class _Trainer:
     """One run: data, model, optimiser, and the loop over steps."""
 
     def __init__(self, run: Run, workers: _Workers, say: Callable[[str], None]) -> None:
+        begun = None if run.begin_with is None else _begun(run.begin_with, run)
+        if begun is not None and not run.config.styles:
+            run = replace(run, config=run.config.with_options(styles=begun.config.styles))
         self.run, self.workers = run, workers
         self.say = say if workers.rank == 0 else lambda text: None
         torch.manual_seed(run.seed)
@@ -155,7 +158,6 @@ class _Trainer:
         self._describe(folder)
         document = read_state(run.out / "checkpoint.pt") if run.resume else None
         motions = [agent.motion for d in folder.dialogues for agent, _ in d.roles()]
-        begun = None if run.begin_with is None else _begun(run.begin_with, run)
         known = None if begun is None else begun.state_dict()
         known = known if document is None else document["model"]
         normalisation = self._normalisation(motions) if known is None else normalisation_of(known)
@@ -168,7 +170,7 @@ class _Trainer:
         model = make_model(run.config, normalisation, speech, run.recipe.dropout).to(workers.device)
         live = model if isinstance(model, Timar) and run.recipe.objective == "live" else None
         if begun is not None:
-            model.load_state_dict(begun.state_dict())
+            model.load_state_dict({**_styles_alone(model), **begun.state_dict()})
         elif live is not None:
             see_velocity(live)
         if live is not None:
@@ -322,14 +324,25 @@ class _Trainer:
 
 
 def _begun(path: Path, run: Run) -> MotionModel:
-    """The model of a file to start from, which must be of the run's configuration but for how it samples."""
+    """The model of a file to start from: the run's configuration, but for how it samples.
+
+    Styles may be the run's alone or the file's alone.
+    """
     begun = load_model(path, run.speech_folder)
-    if begun.config.with_options(sampler=run.config.sampler, steps=run.config.steps) != run.config:
+    free = {"sampler": run.config.sampler, "steps": run.config.steps}
+    if not (begun.config.styles and run.config.styles):
+        free["styles"] = run.config.styles
+    if begun.config.with_options(**free) != run.config:
         theirs, ours = begun.config.to_dict(), run.config.to_dict()
         names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
         changed = ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
         raise InvalidArgument(f"{path}: the model differs from the run's: {changed}; use the same settings")
     return begun
+
+
+def _styles_alone(model: MotionModel) -> dict[str, torch.Tensor]:
+    """What styles add to a model's tensors, as a fresh model has it: without effect."""
+    return {name: value for name, value in model.state_dict().items() if name.startswith("style_proj.")}
 
 
 def _optimizer(model: MotionModel, probes: Probes, recipe: Recipe) -> torch.optim.Optimizer:
