@@ -23,7 +23,7 @@ from visavis.data.corpus.v2.dialogue import draw_pair
 from visavis.data.corpus.v2.person import STYLE, StyledPerson, draw_person
 from visavis.data.corpus.v2.voices import POOL, Speaker, moved, voices_of
 from visavis.data.corpus.visemes import closure_frame, lips_shut
-from visavis.data.corpus.voices import SPLITS
+from visavis.data.corpus.voices import REVOICE, SPLITS, Voice
 from visavis.data.dualtalk import read_split
 from visavis.errors import InvalidArgument
 from visavis.evaluation import events
@@ -208,17 +208,28 @@ def test_voices_of_a_split_share_no_style_with_another() -> None:
     donors = {s: {v.base.donor for v in voices_of(s, every, 1)} for s in SPLITS}
     assert all(not donors[a] & donors[b] for a in SPLITS for b in SPLITS if a < b)
     mixes = [m for m in KOKORO_MIXES.values() if m.split == "train"]
-    assert len(mixes) >= 30 and all(m.timbre[1] == m.prosody[1] == 0.0 for m in mixes)
+    assert all(m.timbre[1] == m.prosody[1] == 0.0 for m in mixes)
+    assert len(mixes) >= 6 and len(voices_of("train", every, 1)) >= 30 + 5 * len(mixes)
     assert all(sum(m.timbre) == pytest.approx(1, abs=1e-3) == sum(m.prosody) for m in KOKORO_MIXES.values())
     assert KOKORO_MIXES["gongitsune"].split == "test"
 
 
-def test_a_slow_voice_says_lines_of_its_pool(tmp_path: Path) -> None:
-    voice = next(v for v in voices_of("train", ("kokoro",), 1) if v.base.engine == "kokoro")
-    speaker, rng = Speaker(voice, tmp_path), np.random.default_rng(0)
-    chosen = {speaker.choose(Line("x", "question"), rng) for _ in range(400)}
-    assert len(chosen) <= POOL["question"] and {c.kind for c in chosen} == {"question"} and len(chosen) > 10
-    assert speaker.choose(Line("Ha ha!", "laugh"), rng) == Line("Ha ha!", "laugh")
+def test_a_voice_says_lines_of_its_pool(tmp_path: Path) -> None:
+    def lines(voice: Voice) -> set[Line]:
+        speaker, rng = Speaker(voice, tmp_path), np.random.default_rng(0)
+        assert speaker.choose(Line("Ha ha!", "laugh"), rng) == Line("Ha ha!", "laugh")
+        return {speaker.choose(Line("x", "question"), rng) for _ in range(400)}
+
+    voices = voices_of("train", ("flite", "kokoro"), 1)
+    slow = [lines(v) for v in voices if v.base.variant == "mix00"]
+    quick = [lines(v) for v in voices if v.base.variant == "slt"]
+    assert len(slow) == len(quick) == len(REVOICE)
+    assert all(pool == slow[0] for pool in slow) and len(set.union(*quick)) > 2 * POOL["question"]
+    for pool in slow + quick:
+        assert 3 < len(pool) <= POOL["question"] and {c.kind for c in pool} == {"question"}
+
+
+def test_phones_move_with_their_engine() -> None:
     shifted = moved(Utterance(np.zeros(9, np.float32), [Phone("P", 0.0, 0.01), Phone("AA", 0.01, 0.2)]), -0.02)
     assert shifted.phones == [Phone("AA", 0.0, pytest.approx(0.18))]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from visavis.data.corpus.neural import clauses_ipa, kokoro_symbols, timed_phones, with_output
+from visavis.data.corpus.neural import clauses_ipa, faded, kokoro_symbols, timed_phones, with_output
 from visavis.data.corpus.phones import Phone
 from visavis.data.corpus.prosody import loudness
 from visavis.data.corpus.visemes import lip_shapes, spread
@@ -191,3 +191,14 @@ def test_the_voices_command_prepares_a_language_and_the_held_out_voice(tmp_path:
     italian = [c for c in document["clips"] if c["voice"] == "it"]
     assert len(italian) > 500 and sum(c["bilabials"] for c in italian) > 500
     assert math.isclose(sum(c["seconds"] for c in italian) / 3600, 0.397, abs_tol=0.03)
+
+
+def test_a_long_last_sound_ends_where_it_has_faded() -> None:
+    audio = np.zeros(16000, np.float32)
+    audio[1600:8000] = 0.3 * np.sin(np.arange(6400))
+    audio[8000:] = 1e-4
+    phones = [Phone("AA", 0.1, 0.4), Phone("Z", 0.4, 0.9), Phone("T", 0.9, 1.0)]
+    assert faded(audio, phones) == [phones[0], Phone("Z", 0.4, pytest.approx(0.5)), phones[2]]
+    late = [Phone("P", 0.6, 0.95)]  # nothing to be heard of it
+    assert faded(audio, late) == [Phone("P", 0.6, pytest.approx(0.66))]
+    assert faded(audio[:0], []) == []

@@ -22,7 +22,7 @@ class Augmentation:
     """Ranges in decibels and probabilities; `strength` of 0 turns everything off."""
 
     gain_db: float = 8.0  # +-
-    noise_db: tuple[float, float] = (-65.0, -35.0)  # rms, of full scale
+    noise_db: tuple[float, float] = (-65.0, -28.0)  # rms, of full scale
     noise_probability: float = 0.8
     equaliser_db: float = 6.0  # +- at each knot
     equaliser_probability: float = 0.6

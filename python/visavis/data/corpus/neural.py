@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from visavis.constants import SAMPLE_RATE
 from visavis.data.corpus.engines import in_child
 from visavis.data.corpus.phones import SIL, Phone, from_ipa
 from visavis.errors import FileError, Unsupported
@@ -29,6 +30,9 @@ KOKORO_SYMBOLS = (
 )  # fmt: skip
 KOKORO_IPA = {"I": "aɪ", "W": "aʊ", "ʤ": "dʒ", "A": "eɪ", "ʧ": "tʃ", "Y": "ɔɪ", "O": "oʊ", "ᵊ": "ə"}
 KOKORO_RATE, KOKORO_STEP_S = 24_000, 0.025
+# Its last sound before a pause lasts until the next: longer ones than LONG_S end where they have fallen by FADED_DB
+# under the line's rms (the floor lies near -58), LEAST_S behind their start at the earliest (own choices, measured).
+LONG_S, LEAST_S, FADED_DB = 0.2, 0.06, -50.0
 KOKORO_TIMBRE = 128  # entries of a style vector that make the timbre; the others make the prosody
 JOE_RATE, JOE_STEP_S = 22_050, 256 / 22_050
 JOE_BIAS_S = -0.045  # measured against forced alignment (research/data.md, section 1)
@@ -171,6 +175,24 @@ def speak_kokoro(text: str, timbre: Sequence[float], prosody: Sequence[float],
     ends = np.cumsum(np.ravel(lengths)) * KOKORO_STEP_S
     phones = timed_phones(symbols, ends[1:-1].tolist(), float(ends[0]))
     return np.ravel(audio).astype(np.float32), KOKORO_RATE, phones
+
+
+def faded(audio: Audio, phones: Sequence[Phone]) -> list[Phone]:
+    """The phones of a Kokoro line (16 kHz, s), long ones cut where their sound has faded; the rest is a pause."""
+    hop = SAMPLE_RATE // 100
+    power = np.square(audio, dtype=np.float64)
+    steps = np.add.reduceat(power, np.arange(0, len(power), hop)) / hop if len(power) else np.zeros(0)
+    loud = steps > float(power.mean() if len(power) else 0.0) * 10.0 ** (FADED_DB / 10.0)
+    found = []
+    for phone in phones:
+        end = phone.end
+        if end - phone.start > LONG_S:
+            first, last = round(phone.start * 100), round(phone.end * 100)
+            heard = np.flatnonzero(loud[first:last])
+            sound = first + int(heard[-1]) + 1 if len(heard) else first
+            end = min(end, max(sound / 100, phone.start + LEAST_S))
+        found.append(Phone(phone.label, phone.start, end))
+    return found
 
 
 class Joe:

@@ -1,7 +1,8 @@
-"""Voices of version 2: version 1's, and Kokoro with mixed styles, which speaks from a pool of lines for each voice.
+"""Voices of version 2: version 1's, and Kokoro with mixed styles; each voice speaks from a pool of lines of its own.
 
-Kokoro takes up to 100 times as long as the others, so its lines are spoken once and used again, re-voiced.  Its five
-styles are Japanese readers who speak intelligible English; mixes of four of them are in train, the fifth in test alone.
+Lines are spoken once and used again, which is what makes a long corpus affordable.  Kokoro takes up to 100 times as
+long as the others, so the voices of one mix share its pool, re-voiced.  Its five styles are Japanese readers who speak
+intelligible English; mixes of four of them are in train, the fifth style in test alone.
 """
 
 from dataclasses import dataclass, replace
@@ -18,14 +19,8 @@ from visavis.data.corpus.text import KINDS, Line, line
 from visavis.data.corpus.voices import REVOICE, Base, Voice
 
 ENGINES = ("espeak", "festival", "flite", "kokoro", "pico")
-KOKORO_WEIGHT = 0.14  # of a mix, so that all together speak nearly half of train (own choice)
-POOL = {
-    "statement": 70,
-    "question": 24,
-    "narrative": 40,
-    "reaction": 24,
-    "backchannel": 16,
-}  # lines of each Kokoro voice
+KOKORO_WEIGHT = 0.8  # of a mix, so that all together speak nearly half of train (own choice)
+POOL = {"statement": 20, "question": 7, "narrative": 11, "reaction": 6, "backchannel": 4}  # lines of each pool
 # Seconds by which phones are moved further than in version 1 (measured against forced alignment: docs/corpus.md).
 BIAS = {"espeak": -0.022}
 
@@ -59,13 +54,14 @@ class Speaker:
     bank: Path
 
     def choose(self, wanted: Line, rng: np.random.Generator) -> Line:
-        """The line itself, or for voices with a pool one of the same kind out of it."""
+        """A line of the same kind out of the voice's pool; the line itself where the pool has none of its kind."""
         size = POOL.get(wanted.kind, 0)
-        if self.voice.base.engine != "kokoro" or not size:
+        if not size:
             return wanted
+        base = self.voice.base
+        owner = base.variant if base.engine == "kokoro" else self.voice.name
         number = int(rng.integers(size))
-        kind = list(KINDS).index(wanted.kind)
-        return line(wanted.kind, np.random.default_rng([*self.voice.base.variant.encode(), kind, number]))
+        return line(wanted.kind, np.random.default_rng([*owner.encode(), list(KINDS).index(wanted.kind), number]))
 
     def say(self, text: str) -> Utterance:
         """A line from the bank, as this voice says it."""
