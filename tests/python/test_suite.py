@@ -138,7 +138,9 @@ def suite(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Suite
     """A suite over a mouth that opens as loud as the voice, some frames late, with a head that nods by its seed."""
     data = write_data_set(tmp_path_factory.mktemp("talks"), n_dialogues=3, seconds=24)
 
-    def make(seed: int):
+    def make(seed: int, style: dict[str, float] | None = None):
+        size = 0.05 * (1.0 + 0.5 * (style or {}).get("expressiveness", 0.0))
+
         def generate(scenes: list[Scene]) -> list[np.ndarray]:
             motions = []
             for i, scene in enumerate(scenes):
@@ -146,13 +148,14 @@ def suite(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Suite
                 level = np.sqrt(np.square(scene.agent[: n * 640].reshape(n, 640)).mean(1))
                 motion = np.zeros((n, 55), np.float32)
                 motion[:, AT("jawOpen")] = np.roll(np.minimum(3 * level, 1), 1)
-                motion[:, events.PITCH] = 0.05 * np.sin(np.arange(n) * (0.4 + 0.01 * ((seed // 1000 + i) % 5)))
+                motion[:, events.PITCH] = size * np.sin(np.arange(n) * (0.4 + 0.01 * ((seed // 1000 + i) % 5)))
                 motions.append(motion)
             return motions
 
         return generate
 
-    found = run_suite(make, data, "test", ARKIT55, np.zeros(55, np.float32), folder, 5, seed=1)
+    found = run_suite(make, data, "test", ARKIT55, np.zeros(55, np.float32), folder, 5, seed=1,
+                      styles=("expressiveness", "mood"))  # fmt: skip
     out = tmp_path_factory.mktemp("report")
     return found, out, write_suite(found, out, {"model": "loudness"}, ARKIT55)
 
@@ -177,6 +180,9 @@ def test_a_suite_measures_voices_sounds_and_conversations(suite: tuple[Suite, Pa
     spread = measured(found, "Diversity")
     assert spread["spread over seeds / over time, mouth"].value == 0
     assert spread["spread over seeds / over time, head"].value > 0.1
+    styles = measured(found, "Styles")  # of a style that nobody knows nothing is expected
+    assert set(styles) == {"expressiveness: head speed", "expressiveness: smiles while listening"}
+    assert styles["expressiveness: head speed"].value == pytest.approx(3.0)
     assert found.left_out == []
     document = json.loads((out / "suite.json").read_text())
     assert document["voices"]["en"]["r"]["value"] == found.voices["en"]["r"].value

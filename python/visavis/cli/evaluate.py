@@ -1,5 +1,6 @@
 """`visavis evaluate`: metrics, controls and checks of a model on a split, as JSON, Markdown and plots."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -175,12 +176,12 @@ def _run_suite(
     if config.motion_space != "arkit55":
         raise InvalidArgument(f"the suite measures arkit55 faces; the model makes {config.motion_space}")
 
-    def make(number: int) -> SessionGenerator:
-        return SessionGenerator(model, number, temperature, sampler=sampler, steps=steps)
+    def make(seed: int, style: Mapping[str, float] | None = None) -> SessionGenerator:
+        return SessionGenerator(model, seed, temperature, style, sampler=sampler, steps=steps)
 
     with progress_bar("evaluate"):
         found = run_suite(make, data, split, config.space, mean_face, voices, config.turn_frames, seed, minutes,
-                          say=lambda text: print(text, flush=True), workers=workers)  # fmt: skip
+                          say=lambda text: print(text, flush=True), workers=workers, styles=config.styles)  # fmt: skip
     about = {
         "suite": name,
         "model": model or "packaged",

@@ -314,6 +314,31 @@ def metric_measures(rows: Sequence[dict[str, float]]) -> list[Measure]:
     return found
 
 
+def style_measures(style: str, low: Sequence[Floats], high: Sequence[Floats], clips: Sequence[Clip]) -> list[Measure]:
+    """What a style moves in the corpus: of the clips with the style at 1 over those with it at -1."""
+    found = []
+    for what, sums in STYLE_MOVES.get(style, ()):
+        rows = [[*sums(h, c), *sums(m, c)] for m, h, c in zip(low, high, clips, strict=True)]
+        found.append(measure(f"{style}: {what}", by_conversation(rows), ratio_of_ratios))
+    return found
+
+
+def _speed(motion: Floats, clip: Clip) -> list[float]:
+    return [float(np.abs(np.diff(motion[:, HEAD], axis=0)).sum()), float(len(motion) - 1)]
+
+
+# What is looked at for each style of corpus version 2 (data/corpus/v2/person.py).
+STYLE_MOVES: dict[str, tuple[tuple[str, Sums], ...]] = {
+    "talkative": (("head speed", _speed),),
+    "nods": (("nods while listening", _nods_listening),),
+    "expressiveness": (("head speed", _speed), ("smiles while listening", _smiles_listening)),
+    "gaze": (
+        ("time at the partner, speaking", _at_partner_in("speaking")),
+        ("time at the partner, listening", _at_partner_in("listening")),
+    ),
+}
+
+
 def diversity_measures(takes: Sequence[Sequence[Floats]], clips: Sequence[Clip]) -> list[Measure]:
     """How far the same conversation differs between seeds: takes[seed][clip], over how far the face moves in time."""
     found = []

@@ -4,7 +4,7 @@
 turn by turn, before the rig, as the papers do.  evaluation/batched.py does many clips at once in torch.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,11 +33,18 @@ Generate = Callable[[list[Scene]], list[Floats]]
 class SessionGenerator:
     """One native session a clip, in the push drive; seeds follow the clip's number."""
 
-    def __init__(self, model: Path | None, seed: int, temperature: float = 1.0, **options: Any) -> None:
+    def __init__(
+        self,
+        model: Path | None,
+        seed: int,
+        temperature: float = 1.0,
+        style: Mapping[str, float] | None = None,
+        **options: Any,
+    ) -> None:
         from visavis.session import load
 
         self.model = load(model, engine="cpu", **options)
-        self.seed, self.temperature = seed, temperature
+        self.seed, self.temperature, self.style = seed, temperature, style
 
     def __call__(self, clips: list[Scene]) -> list[Floats]:
         """Motion (T, C) for each scene."""
@@ -45,7 +52,7 @@ class SessionGenerator:
 
     def _clip(self, scene: Scene, seed: int) -> Floats:
         values: list[Floats] = []
-        with self.model.session(seed=seed, temperature=self.temperature) as session:
+        with self.model.session(seed=seed, temperature=self.temperature, style=self.style) as session:
             for first, rows in tracked(scene.face):
                 session.push_user_motion(rows, first * FRAME_NS)
             for begin in range(0, len(scene.agent), CHUNK):

@@ -3,10 +3,10 @@
 `run_suite` makes the motion and takes the measures; suite_report.py writes them down.  Targets stand in TARGETS.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,16 @@ OFFSET_MS = 20.0
 ACTIVITY = 0.05  # of the mouth's travel while speaking, in silence and music
 SOUND_S = 60.0
 WINDOW_S = 5  # units of a sound
-SEEDS, SEED_CLIPS = 4, 6  # of the measure of diversity
+SEEDS, SEED_CLIPS = 4, 6  # of the measure of diversity; as many clips show the styles
 LANGUAGE_MINUTES = 4.0  # of each voice but the English one and the held-out neural one
 HALF_OF_SPLIT = {"test": "report"}  # all other splits: dev
+
+
+class Make(Protocol):
+    """What generates motion with a seed and the settings that ship."""
+
+    def __call__(self, seed: int, style: Mapping[str, float] | None = None) -> Generate:
+        """`style`: of the agent, for models with styles."""
 
 
 @dataclass
@@ -56,7 +63,7 @@ class Suite:
 
 
 def run_suite(
-    make: Callable[[int], Generate],
+    make: Make,
     data: Path,
     split: str,
     space: MotionSpace,
@@ -67,17 +74,19 @@ def run_suite(
     minutes: float | None = None,
     say: Callable[[str], None] = lambda text: None,
     workers: int = 1,
+    styles: Sequence[str] = (),
 ) -> Suite:
-    """The whole suite; `make(seed)` generates motion with the settings that ship.
+    """The whole suite, of the motion that `make` generates.
 
-    `turn_frames`: of the model.  `minutes`: of conversations, and of each voice.  Without `voices` (a folder of
-    `visavis corpus voices`) the real voices are left out, and the result says so.
+    `turn_frames`, `styles`: of the model.  `minutes`: of conversations, and of each voice.  Without `voices` (a folder
+    of `visavis corpus voices`) the real voices are left out, and the result says so.
     """
     generate = make(seed)
     result = evaluate(generate, data, split, space, mean_face, minutes, say=say, workers=workers)
     clips = result.clips
     say("other seeds")
     spread, takes = _over_seeds(make, clips, seed)
+    styled = _styles(make, styles, clips, seed, say)
     say("silence and music")
     activity, sound_curves = _activity(generate, clips)
     suite = Suite(result, [])
@@ -99,6 +108,8 @@ def run_suite(
         Section("Turns", "where one's own utterances begin and end", conversation.turn_measures(clips)),
         Section("Sounds that are no speech", "travel of the mouth, as a share of that while speaking", activity),
         Section("Diversity", f"the first {len(takes[0])} clips", spread),
+        *([Section("Styles", f"a style at 1 over the same at -1, the first {len(takes[0])} clips", styled)]
+          if styled else []),
         Section("Metrics", "DualTalk protocol, mean over clips", conversation.metric_measures(result.by_clip)),
     ]  # fmt: skip
     times, curve = conversation.response_curve([c.motion for c in clips], clips)
@@ -120,9 +131,21 @@ def _scene_of(clip: Clip) -> Scene:
     return Scene(clip.agent.audio.astype(np.float32), clip.user.audio.astype(np.float32))
 
 
-def _over_seeds(
-    make: Callable[[int], Generate], clips: Sequence[Clip], seed: int
-) -> tuple[list[Measure], list[list[Any]]]:
+def _styles(
+    make: Make, styles: Sequence[str], clips: Sequence[Clip], seed: int, say: Callable[[str], None]
+) -> list[Measure]:
+    """What the ends of each style do to the first clips."""
+    chosen = list(clips[:SEED_CLIPS])
+    found = []
+    for name in styles:
+        say(f"style {name}")
+        ends = [make(seed, {name: value})([_scene_of(c) for c in chosen]) for value in (-1.0, 1.0)]
+        low, high = ([m[: len(c.motion)] for m, c in zip(end, chosen, strict=True)] for end in ends)
+        found += conversation.style_measures(name, low, high, chosen)
+    return found
+
+
+def _over_seeds(make: Make, clips: Sequence[Clip], seed: int) -> tuple[list[Measure], list[list[Any]]]:
     """Diversity over SEEDS seeds of the first clips, and their motions by seed."""
     chosen = list(clips[:SEED_CLIPS])
     takes: list[list[Any]] = [[c.motion for c in chosen]]
