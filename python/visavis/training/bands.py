@@ -22,10 +22,10 @@ KNEE_HZ = 6000.0  # above it the axis bends, so that its end stays where it is
 class BandRecipe:
     """Ranges of what is drawn for each voice of a crop."""
 
-    warp: float = 0.22  # formants move by a factor of exp(+-warp)
-    tilt_db: float = 6.0  # std at each of `tilt_knots` points along the mel axis
+    warp: float = 0.08  # formants move by a factor of exp(+-warp)
+    tilt_db: float = 1.5  # std at each of `tilt_knots` points along the mel axis
     tilt_knots: int = 9
-    holes: int = 2  # up to so many
+    holes: int = 0  # up to so many
     hole_bands: int = 12  # up to so many wide
     hole_db: float = 20.0  # deep
 

@@ -57,7 +57,7 @@ class Recipe:
     forecast: float = 0.3  # of the activity to come, among them
     hearing: float = 2.0  # of the user's loudness in the last second, among them
     mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
-    closure: float = 5.0  # weight of the lips' errors in frames whose lips are shut, others having 1
+    closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
     variance_range: float = 0.2  # weight of what keeps the learned variance between its bounds

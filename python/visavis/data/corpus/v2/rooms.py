@@ -13,9 +13,9 @@ from visavis.data.corpus import dialogue as v1
 from visavis.data.corpus.v2.person import StyledPerson
 
 Audio = npt.NDArray[np.float32]
-P_PASSAGES, MOST_PASSAGES, PASSAGE_S = 0.45, 3, (4.0, 15.0)  # of persons; their passages (own choices)
+P_PASSAGES, MOST_PASSAGES, PASSAGE_S = 0.55, 3, (4.0, 15.0)  # of persons; their passages (own choices)
 P_ALL_ALONG = 0.2  # of persons with passages: one softer sound all the time
-LEVEL_DB, ALL_ALONG_DB = (-48.0, -24.0), (-58.0, -40.0)  # rms, dBFS
+LEVEL_DB, ALL_ALONG_DB = (-48.0, -14.0), (-58.0, -40.0)  # rms, dBFS
 FADE_S = 0.5
 SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 3, 5, 7, 10))
 
