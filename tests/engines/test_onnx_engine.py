@@ -57,7 +57,7 @@ def motions(engine: Engine, seconds: float = SECONDS, **options: Any) -> Iterato
 def worst_difference(native: Engine, exported: Engine, seconds: float = SECONDS, **turn_options: Any) -> float:
     """Of any value in any frame, both engines remembering on their own."""
     a, b = (np.concatenate(list(motions(engine, seconds, **turn_options))) for engine in (native, exported))
-    assert a.std(axis=0).max() > 0.03 and np.abs(a).max() < 20  # lively, and not running away
+    assert a.std(axis=0).max() > 0.01 and np.abs(a).max() < 20  # noise hardly moves a trained mouth; not running away
     return float(np.abs(a - b).max())
 
 
