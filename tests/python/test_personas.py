@@ -190,8 +190,8 @@ def test_a_runtime_and_a_servers_head_carry_it_too(model: Model) -> None:
             head.set({"style.cheer": 1.0})
 
 
-def test_a_model_without_styles_says_so() -> None:
-    model = visavis.load()
+def test_a_model_without_styles_says_so(tmp_path: Path) -> None:
+    model = visavis.load(write_model(tmp_path / "plain.gguf", small_config()))
     assert model.styles == ()
     with pytest.raises(InvalidArgument, match='"style.nods": the model has no styles; use one that was trained with'):
         model.session(style={"nods": 0.5})
@@ -199,6 +199,13 @@ def test_a_model_without_styles_says_so() -> None:
         assert session.style == {}
         with pytest.raises(InvalidArgument, match=r"'style\.nods': the model has no styles"):
             HeadDials(session, {"style.nods": 0.1})
+
+
+def test_the_packaged_model_has_the_styles_of_the_corpus() -> None:
+    model = visavis.load()
+    assert model.styles == STYLE
+    still, lively = (frames(model, 8.0, seed=2, style={"expressiveness": x}) for x in (-1.0, 1.0))
+    assert np.isfinite(lively).all() and np.abs(lively - still).max() > 0.01
 
 
 def test_the_command_line_takes_styles(path: Path, tmp_path: Path) -> None:
