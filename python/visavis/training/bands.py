@@ -1,9 +1,8 @@
-"""Other voices out of the same recordings: the mel bands of a crop warped, tilted and in part weakened.
+"""Other voices out of the same recordings: the mel bands of a crop warped and tilted.
 
 Audio augmentation (augment.py) changes the microphone and the room; a voice's own formants stay.  The corpus has few
 voices, and a model that has heard only them learns their spectra by heart (docs/decisions.md 24).  Warping the
-frequency axis is vocal tract length perturbation (Jaitly and Hinton 2013), the weakened bands are those of SpecAugment
-(arXiv 1904.08779).
+frequency axis is vocal tract length perturbation (Jaitly and Hinton 2013).
 """
 
 import math
@@ -25,9 +24,6 @@ class BandRecipe:
     warp: float = 0.08  # formants move by a factor of exp(+-warp)
     tilt_db: float = 1.5  # std at each of `tilt_knots` points along the mel axis
     tilt_knots: int = 9
-    holes: int = 0  # up to so many
-    hole_bands: int = 12  # up to so many wide
-    hole_db: float = 20.0  # deep
 
 
 def random_bands(rng: np.random.Generator, n_bands: int, how: BandRecipe) -> Floats:
@@ -35,9 +31,6 @@ def random_bands(rng: np.random.Generator, n_bands: int, how: BandRecipe) -> Flo
     bands = warp_matrix(n_bands, math.exp(rng.uniform(-how.warp, how.warp)))
     knots = rng.normal(0.0, how.tilt_db, how.tilt_knots)
     decibels = np.interp(np.arange(n_bands), np.linspace(0, n_bands - 1, how.tilt_knots), knots)
-    for _ in range(rng.integers(0, how.holes + 1)):
-        low = rng.integers(0, n_bands)
-        decibels[low : low + rng.integers(1, how.hole_bands + 1)] -= how.hole_db
     return np.asarray(bands * 10.0 ** (decibels[:, None] / 10.0), dtype=np.float32)
 
 
