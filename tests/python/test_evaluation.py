@@ -72,6 +72,21 @@ def test_closures_within_a_frame_and_false_ones() -> None:
     assert count.jaw_sum == pytest.approx(0.4)
 
 
+def test_lips_pressed_on_other_consonants_are_counted_apart_from_closures() -> None:
+    labels = {
+        "phone_label": np.array(["M", "N", "N", "G"]),
+        "phone_start": np.array([1.0, 1.08, 2.0, 3.0], np.float32),
+        "phone_end": np.array([1.08, 1.16, 2.08, 3.08], np.float32),
+    }
+    motion = np.zeros((200, 55), dtype=np.float32)
+    motion[:, JAW] = 0.4
+    for frame in (26, 28, 51):  # the M, the N behind it, the other N
+        motion[frame, JAW] = 0.0
+        motion[frame, PRESS] = 0.6
+    count = events.closures(motion, person(200, **labels))
+    assert (count.closed, count.consonants, count.pressed) == (1, 2, 1)
+
+
 def test_power_is_taken_by_band() -> None:
     time = np.arange(1000) / 25
     hz, power = events.spectrum(np.sin(2 * np.pi * 3 * time))

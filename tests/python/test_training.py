@@ -25,6 +25,7 @@ from visavis.training.ema import Ema
 from visavis.training.loop import Run, train
 from visavis.training.objective import Objective, Probes, border_difference, stratified_times
 from visavis.training.recipes import Recipe, apply_settings, live_recipe, paper_recipe, recipe_and_config
+from visavis.training.sounds import SoundRecipe, Sounds
 
 PLAIN = CropRecipe(
     seconds=4.0,
@@ -35,6 +36,7 @@ PLAIN = CropRecipe(
     switch=0.0,
     lookahead_absent=0.0,
     augmentation=None,
+    sounds=None,
     bands=None,
 )
 TINY = dict(width=32, depth=1, heads=2, token_width=16, head_width=24, head_depth=1, context_turns=4, speech_width=16)
@@ -145,6 +147,44 @@ def test_noise_has_the_level_that_was_asked_for() -> None:
     heard = augment_voice(silence, silence, np.random.default_rng(1), replace(noise, reverb_probability=0))
     filtered = 20 * np.log10(heard.std())
     assert filtered == pytest.approx(-40, abs=0.5)
+
+
+def test_sounds_are_loud_alone_and_soft_under_a_voice() -> None:
+    noise = np.random.default_rng(0).standard_normal(16000 * 10).astype(np.float32)
+    how = SoundRecipe(probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-30.0, -30.0), stock=7)
+    sounds = Sounds(how, [noise.astype(np.float16)], seed=1)
+    speaking = np.arange(len(noise)) < len(noise) // 2
+    voice = 0.1 * noise * speaking
+    for seed in range(5):
+        added = sounds.add(voice, speaking, np.random.default_rng(seed)) - voice
+        under, alone = added[: 16000 * 4], added[16000 * 6 :]
+        assert 20 * np.log10(alone.std()) == pytest.approx(-20, abs=6), "sounds swell and fade"
+        assert under.std() < 0.02 * alone.std() / 10 ** (-20 / 20) and under.any()
+        again = sounds.add(voice, speaking, np.random.default_rng(seed))
+        np.testing.assert_array_equal(again - voice, added)
+    never = Sounds(replace(how, probability=0.0), [noise.astype(np.float16)], seed=1)
+    assert never.add(voice, speaking, np.random.default_rng(0)) is voice
+    passage = Sounds(replace(how, all_along=0.0), [noise.astype(np.float16)], seed=1)
+    heard = passage.add(np.zeros(16000 * 60, np.float32), np.zeros(16000 * 60, bool), np.random.default_rng(2))
+    assert 2 * 16000 < np.count_nonzero(heard) <= 13 * 16000
+
+
+def test_crops_know_where_a_person_speaks() -> None:
+    dialogue = counting_dialogue()
+    for person in dialogue.persons:
+        person.labels["speaking"] = np.arange(300) % 100 < 50
+    quiet = SoundRecipe(probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-400.0, -400.0), stock=7)
+    for step in range(5):
+        pair = [
+            CropSampler([dialogue], live_config(), replace(PLAIN, sounds=how), seed=3).batch(step, 1)
+            for how in (None, quiet)
+        ]
+        plain, mixed = (batch.agent_audio[0, live_config().context_samples :] for batch in pair)
+        start = abs(int(pair[0].agent_motion[0, 0, 0]))
+        speaking = (np.arange(start, start + 102) % 100 < 50) & (np.arange(start, start + 102) < 300)
+        changed = (plain != mixed).reshape(-1, SAMPLES_PER_FRAME).float().mean(1).numpy()
+        inside = np.convolve(speaking, np.ones(5), "same") == 5  # the ramps reach a tenth of a second
+        assert not changed[inside].any() and changed[~speaking].mean() > 0.9
 
 
 def test_warped_bands_move_a_tone_and_leave_silence() -> None:
@@ -297,6 +337,8 @@ def test_a_model_never_sees_lips(data: Path, tmp_path: Path) -> None:
     assert not model.motion_encoder[0].weight[:, jaw].any()
     context = model.diffloss.net.cond_embed.weight[:, model.config.turn_frames * model.config.width :]
     assert not context.reshape(len(context), 2, -1)[:, :, jaw].any() and context.any()
+    seen = model.diffloss.net.input_proj.weight.reshape(len(context), model.config.turn_frames, -1)
+    assert not seen[:, :, jaw].any() and seen.any()  # nor those that the head has made so far
 
 
 def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:

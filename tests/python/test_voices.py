@@ -202,3 +202,6 @@ def test_a_long_last_sound_ends_where_it_has_faded() -> None:
     late = [Phone("P", 0.6, 0.95)]  # nothing to be heard of it
     assert faded(audio, late) == [Phone("P", 0.6, pytest.approx(0.66))]
     assert faded(audio[:0], []) == []
+    breath = audio.copy()
+    breath[8000:] = 3e-3  # 37 dB under the line's rms
+    assert faded(breath, phones) == faded(audio, phones)

@@ -17,8 +17,30 @@ from visavis.motion_space import ARKIT55
 Floats = npt.NDArray[np.floating[Any]]
 BILABIALS = ("P", "B", "M")
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
+OTHER_CONSONANTS = (
+    "D",
+    "DH",
+    "G",
+    "HH",
+    "K",
+    "L",
+    "N",
+    "NG",
+    "R",
+    "S",
+    "SH",
+    "T",
+    "TH",
+    "W",
+    "Y",
+    "Z",
+    "ZH",
+    "CH",
+    "JH",
+)
 OPEN_VOWEL_S = 0.08  # shorter ones are never reached by a jaw
 CLOSURE_SLACK = 1  # frames
+CLOSURE_REACH = 2  # frames around p, b and m in which lips may be shut for these
 NOD_DEG = 1.5  # amplitude (half peak to peak) in the nod band
 NOD_GAP_S = 0.5  # swings closer than this belong to one nod
 NOD_BAND_HZ = (1.0, 6.5)
@@ -40,6 +62,8 @@ class Closures:
     closed: int = 0
     vowels: int = 0
     falsely_closed: int = 0
+    consonants: int = 0  # that are not made with shut lips, nor next to such
+    pressed: int = 0  # of these, with the lips shut
     jaw_sum: float = 0.0  # jawOpen at the middle of open vowels
 
     def __iadd__(self, other: "Closures") -> "Closures":
@@ -49,7 +73,7 @@ class Closures:
 
 
 def closures(motion: Floats, person: Person, frames: npt.NDArray[np.bool_] | None = None) -> Closures:
-    """How often the lips are shut where the person says p, b or m, and where an open vowel is said.
+    """How often the lips are shut where the person says p, b or m, an open vowel, or another consonant.
 
     `frames` (T,): only phones whose middle lies in one of these.
     """
@@ -58,6 +82,7 @@ def closures(motion: Floats, person: Person, frames: npt.NDArray[np.bool_] | Non
     shut = np.asarray(lips_shut(motion))  # (T,) bool
     count = Closures()
     labels = person.labels
+    near = _near_bilabials(labels, len(motion))
     for label, begin, end in zip(labels["phone_label"], labels["phone_start"], labels["phone_end"], strict=True):
         frame = frame_at(float(begin + end) / 2)
         if frame + CLOSURE_SLACK >= len(motion) or frame < CLOSURE_SLACK:
@@ -72,7 +97,20 @@ def closures(motion: Floats, person: Person, frames: npt.NDArray[np.bool_] | Non
             count.vowels += 1
             count.falsely_closed += bool(shut[frame])
             count.jaw_sum += float(motion[frame, JAW])
+        elif phone in OTHER_CONSONANTS and not near[frame]:
+            count.consonants += 1
+            count.pressed += bool(shut[frame])
     return count
+
+
+def _near_bilabials(labels: dict[str, npt.NDArray[Any]], n_frames: int) -> npt.NDArray[np.bool_]:
+    """Frames inside p, b and m or up to CLOSURE_REACH from them, (n_frames,)."""
+    near = np.zeros(n_frames, bool)
+    for label, begin, end in zip(labels["phone_label"], labels["phone_start"], labels["phone_end"], strict=True):
+        if str(label) in BILABIALS:
+            first = max(0, int(np.floor(float(begin) * FRAME_RATE)) - CLOSURE_REACH)
+            near[first : int(np.ceil(float(end) * FRAME_RATE)) + CLOSURE_REACH + 1] = True
+    return near
 
 
 def frame_at(seconds: float) -> int:

@@ -151,11 +151,14 @@ def against_reference(motions: Sequence[Floats], persons: Sequence[Person]) -> d
     each = [float(correlation_of(all_moments, i)) for i in range(len(MOUTH_CHANNELS))]
     names = ", ".join(f"{name} {r:.2f}" for name, r in zip(MOUTH_CHANNELS, each, strict=True))
     lags = [lagged_moments(a[:, 0], b[:, 0], MOST_LAG).reshape(-1) for a, b in pairs]
-    n = sum(c.bilabials for c in shut), sum(c.vowels for c in shut)
+    n = sum(c.bilabials for c in shut), sum(c.vowels for c in shut), sum(c.consonants for c in shut)
     return {
         "r": measure("mouth r (7 channels)", all_moments, mean_correlation, names),
         "closed": measure("lips shut on p, b, m", [[c.closed, c.bilabials] for c in shut], note=f"of {n[0]}"),
         "false": measure("lips shut on open vowels", [[c.falsely_closed, c.vowels] for c in shut], note=f"of {n[1]}"),
+        "pressed": measure(
+            "lips shut on other consonants", [[c.pressed, c.consonants] for c in shut], note=f"of {n[2]}"
+        ),
         "jaw": measure("jaw range / reference", jaws, jaw_range_ratio),
         "lag": measure("mouth late by, ms", lags, lag_ms),
         "jitter": measure("rms second difference / reference", steps, root_ratio),

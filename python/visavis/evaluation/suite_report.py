@@ -14,7 +14,7 @@ from visavis.evaluation.report import markdown as evaluation_markdown
 from visavis.evaluation.suite import ACTIVITY, CLOSED, FALSELY_CLOSED, MOUTH_R, OFFSET_MS, Suite, curve_of
 from visavis.motion_space import MotionSpace
 
-VOICE_COLUMNS = ("r", "closed", "false", "jaw", "lag", "jitter")
+VOICE_COLUMNS = ("r", "closed", "false", "pressed", "jaw", "lag", "jitter")
 PLACE_COLUMNS = tuple(f"{what}_{place}" for what in ("r", "closed") for place in PLACES)
 LOUDNESS_COLUMNS = ("loudness_jaw", "loudness_lag", "loudness_dip", "loudness_dip_lag", "loudness_count")
 EXAMPLE_S = 8

@@ -18,6 +18,7 @@ from visavis.model.config import ModelConfig
 from visavis.model.timar import TurnBatch
 from visavis.training.augment import Augmentation, augment_voice
 from visavis.training.bands import BandRecipe, random_bands
+from visavis.training.sounds import SoundRecipe, Sounds
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,6 +38,7 @@ class CropRecipe:
     user_lag: bool = True
     normalise_audio: bool = False  # for wav2vec2 alone: zero mean, unit variance per crop, as its processor does
     augmentation: Augmentation | None = field(default_factory=Augmentation)
+    sounds: SoundRecipe | None = field(default_factory=SoundRecipe)
     bands: BandRecipe | None = field(default_factory=BandRecipe)  # for the log-mel encoder alone
 
     def n_turns(self, config: ModelConfig) -> int:
@@ -61,6 +63,8 @@ class CropSampler:
             )
         lengths = np.array([d.n_frames for d in self.dialogues], dtype=np.float64)
         self.weights = lengths / lengths.sum()
+        voices = [person.audio for dialogue in self.dialogues for person in dialogue.persons]
+        self.sounds = None if recipe.sounds is None else Sounds(recipe.sounds, voices, seed)
 
     def batch(self, step: int, size: int, rank: int = 0) -> TurnBatch:
         """The batch of that step: `size` crops, the same whenever it is asked for."""
@@ -113,6 +117,9 @@ class CropSampler:
         begin = (start - lag) * SAMPLES_PER_FRAME - c.context_samples
         end = (start + self.n_frames + c.agent_lookahead_frames) * SAMPLES_PER_FRAME
         pair = [_slice(p.audio, begin, end) for p in (agent, user)]
+        if self.sounds is not None:
+            spoken = [_speaking(p, begin, end) for p in (agent, user)]
+            pair = [self.sounds.add(x, s, rng) for x, s in zip(pair, spoken, strict=True)]
         if self.recipe.augmentation is not None:
             a, u = pair
             pair = [augment_voice(x, y, rng, self.recipe.augmentation) for x, y in ((a, u), (u, a))]
@@ -166,3 +173,15 @@ def _slice(audio: npt.NDArray[np.float16], begin: int, end: int) -> Floats:
     if high > low:
         out[low - begin : high - begin] = audio[low:high]
     return out
+
+
+def _speaking(person: Person, begin: int, end: int) -> npt.NDArray[np.bool_]:
+    """Whether the person speaks at samples [begin, end), False beyond the recording; True where no label tells."""
+    if "speaking" not in person.labels:
+        return np.ones(end - begin, bool)
+    label = np.asarray(person.labels["speaking"], bool)
+    frames = np.arange(begin // SAMPLES_PER_FRAME, -(-end // SAMPLES_PER_FRAME))
+    known = (frames >= 0) & (frames < len(label))
+    values = known & label[np.clip(frames, 0, len(label) - 1)]
+    offset = begin - int(frames[0]) * SAMPLES_PER_FRAME
+    return np.repeat(values, SAMPLES_PER_FRAME)[offset : offset + end - begin]

@@ -206,7 +206,9 @@ class _Trainer:
         if not (self.run.data / "val").is_dir():
             return None
         folder = read_split(self.run.data, "val", self.run.config.space)
-        crops = replace(self.run.recipe.crops, augmentation=None, bands=None, switch=0.0, lookahead_absent=0.0)
+        crops = replace(
+            self.run.recipe.crops, augmentation=None, sounds=None, bands=None, switch=0.0, lookahead_absent=0.0
+        )
         return CropSampler(folder.dialogues, self.run.config, crops, self.run.seed)
 
     def run_all(self) -> Path:

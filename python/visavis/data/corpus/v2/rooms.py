@@ -135,4 +135,57 @@ def clatter(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
     return _unit(out)
 
 
-SOUNDS = {"music": music, "hum": hum, "noise": noise, "chatter": chatter, "clatter": clatter}
+def pads(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Chords, plucked or held, each note a bright or dull stack of harmonics, with tremolo or without."""
+    out, t = np.zeros(n), np.arange(n) / SAMPLE_RATE
+    scale, root = SCALES[int(rng.integers(len(SCALES)))], float(rng.uniform(80.0, 260.0))
+    length_s, decay = float(rng.uniform(0.25, 2.5)), float(rng.choice((0.0, 0.8, 2.0, 5.0)))
+    slope, n_harmonics = float(rng.uniform(0.7, 2.2)), int(rng.integers(3, 14))
+    attack, spread = float(rng.choice((0.004, 0.03, 0.25))), float(rng.uniform(0.0, 0.04))  # s; strummed
+    for k in range(int(n / SAMPLE_RATE / length_s) + 1):
+        first = int(rng.integers(len(scale)))
+        for j in range(int(rng.integers(2, 6))):
+            step = first + 2 * j
+            hz = root * 2.0 ** (step // len(scale) + scale[step % len(scale)] / 12.0)
+            part = slice(round((k * length_s + j * spread) * SAMPLE_RATE), round((k + 1) * length_s * SAMPLE_RATE))
+            local = t[part] - k * length_s - j * spread
+            phase = 2 * np.pi * hz * local + float(rng.uniform(0, 6))
+            heights = [h for h in range(1, n_harmonics + 1) if hz * h < 0.45 * SAMPLE_RATE]
+            tone = sum(np.sin(h * phase) / h**slope for h in heights)
+            out[part] += tone * np.exp(-decay * local) * np.minimum(local / attack, 1.0)
+    depth, rate = float(rng.choice((0.0, 0.0, 0.5))), float(rng.uniform(2.0, 7.0))
+    return _unit(out * (1.0 - depth * (0.5 + 0.5 * np.sin(2 * np.pi * rate * t))))
+
+
+def drums(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """A random pattern of low, rattling and hissing strokes in a steady tempo, over a bass or without."""
+    out, step_s = np.zeros(n), 60.0 / float(rng.uniform(70.0, 170.0)) / float(rng.choice((2.0, 4.0)))
+    t = np.arange(round(0.35 * SAMPLE_RATE)) / SAMPLE_RATE
+    low, body = float(rng.uniform(45.0, 90.0)), float(rng.uniform(150.0, 260.0))
+    falls = [float(rng.uniform(*r)) for r in ((8.0, 20.0), (12.0, 35.0), (30.0, 120.0))]
+    levels = [float(rng.uniform(*r)) for r in ((1.0, 2.5), (0.5, 1.5), (0.1, 0.6))]
+    pattern = rng.random((8, 3)) < (0.35, 0.25, 0.7)
+    for k in range(int(n / SAMPLE_RATE / step_s) + 1):
+        first, hiss = round(k * step_s * SAMPLE_RATE), rng.standard_normal(len(t))
+        strokes = (
+            np.sin(2 * np.pi * (low * t + 4.0 * (1 - np.exp(-40 * t)))),
+            hiss + np.sin(2 * np.pi * body * t),
+            np.diff(hiss, prepend=0.0),
+        )
+        for stroke, fall, level, hit in zip(strokes, falls, levels, pattern[k % 8], strict=True):
+            part = (level * stroke * np.exp(-fall * t))[: max(0, n - first)]
+            out[first : first + len(part)] += hit * part
+    bass = np.repeat(rng.integers(0, 5, int(n / SAMPLE_RATE / step_s) + 2), round(step_s * SAMPLE_RATE) + 1)[:n]
+    tone = np.sin(np.cumsum(2 * np.pi * 55.0 * 2.0 ** (bass / 6.0) / SAMPLE_RATE))
+    return _unit(_unit(out + 1e-6 * tone) + float(rng.choice((0.0, 0.5, 1.0))) * tone)
+
+
+SOUNDS = {
+    "music": music,
+    "pads": pads,
+    "drums": drums,
+    "hum": hum,
+    "noise": noise,
+    "chatter": chatter,
+    "clatter": clatter,
+}
