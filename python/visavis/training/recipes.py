@@ -56,7 +56,7 @@ class Recipe:
     probe: float = 0.5  # weight of the linear readings of z at the start; it falls to 0 over the run
     forecast: float = 0.3  # of the activity to come, among them
     hearing: float = 2.0  # of the user's loudness in the last second, among them
-    mouth: float = 2.5  # weight of the mouth group's errors; the other groups have 1
+    mouth: float = 1.2  # weight of the mouth group's errors; the other groups have 1
     closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
