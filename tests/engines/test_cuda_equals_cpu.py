@@ -94,6 +94,7 @@ def test_windows_over_absolute_positions(where: str, tmp_path: Path, switches: d
         ({"denoise_target": "residual"}, {}, {}),
         ({"denoise_target": "residual", "sampler": "dpm2m"}, {}, {"guidance": 1.3, "temperature": 0.6}),
         ({"denoise_target": "residual", "lip_noise": 0.0}, {}, {"temperature": 1.2}),
+        ({"denoise_target": "residual", "lip_noise": 0.0, "sampler": "dpm2m", "steps": 3}, {}, {}),
         ({"denoise_unit": "frame"}, {"sampler": "dpm2m", "steps": 3}, {}),
         ({"sampler": "dpm2m"}, {"sampler": "ancestral", "steps": 2}, {"temperature": 0.3}),
         ({"denoise_unit": "frame"}, {"passes": 3, "guidance_schedule": "linear"}, {"guidance": 1.7}),

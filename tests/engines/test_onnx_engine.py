@@ -89,6 +89,7 @@ def test_the_packaged_model_as_the_benchmark_runs_it(ort: Path) -> None:
         ({}, {"guidance": 1.4}),
         ({"denoise_target": "residual", "sampler": "dpm2m", "steps": 1}, {}),
         ({"denoise_target": "residual", "lip_noise": 0.0}, {"temperature": 1.2}),
+        ({"denoise_target": "residual", "lip_noise": 0.0, "sampler": "dpm2m", "steps": 3}, {}),
         ({"own_past": "masked", "denoise_unit": "frame", "noise_coherence": 0.6}, {"guidance": 0.5}),
         ({"own_past": "fed", "sampler": "dpm2m", "steps": 4}, {"guidance": 1.5, "temperature": 0.6}),
         ({"own_past": "fed", "layout": "markers", "denoise_unit": "frame"}, {}),

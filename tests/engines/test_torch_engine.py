@@ -13,6 +13,7 @@ from visavis.engine import Engine, TurnInput
 from visavis.engines.torch import TorchEngine, decoding_order
 from visavis.errors import InvalidArgument, Unsupported
 from visavis.export.gguf import save_gguf
+from visavis.model.diffusion import sample
 from visavis.model.timar import Timar
 
 F, C = 5, 55
@@ -101,6 +102,21 @@ def test_lip_noise_scales_the_noise_of_channels_without_gain() -> None:
     model_quiet.load_state_dict(model.state_dict())
     quiet = TorchEngine(model_quiet.eval())
     np.testing.assert_array_equal(one(quiet, quiet.open(), noise=noise), one(louder, louder.open(), noise=scaled))
+
+
+def test_values_that_begin_without_noise_keep_the_first_estimate() -> None:
+    seen: list[torch.Tensor] = []
+
+    def predict(x: torch.Tensor, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(0.9 * x + 0.001 * t[:, None])
+        return seen[-1], x
+
+    scale = torch.tensor([0.0, 1.0])
+    drawn = sample(predict, torch.ones(1, 3, 2), "dpm2m", 4, noise_scale=scale)
+    assert len(seen) == 4
+    assert torch.equal(drawn[:, 0], seen[0][:, 0]) and torch.equal(drawn[:, 1], seen[3][:, 1])
+    free = sample(predict, torch.ones(1, 3, 2), "dpm2m", 4)
+    assert torch.equal(drawn[:, 1], free[:, 1]) and not torch.equal(drawn[:, 0], free[:, 0])
 
 
 def test_absent_streams_are_silence_and_a_learned_token() -> None:

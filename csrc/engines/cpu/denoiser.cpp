@@ -235,7 +235,8 @@ void Denoiser::update_ancestral(Scratch& scratch, const SamplerStep& step, std::
 void Denoiser::update_dpm2m(Scratch& scratch, const SamplerStep& step, bool first, int n) const {
     float *x = scratch.x.data(), *before = scratch.previous.data();
     for (int i = 0; i < n; ++i) {
-        const float x0 = scratch.x0.data()[i];
+        const bool held = !first && noise_scale_.data()[i % row_width_] == 0;  // begun without noise: the first x_0
+        const float x0 = held ? before[i] : scratch.x0.data()[i];
         const float estimate = first ? x0 : (1 + step.correction) * x0 - step.correction * before[i];
         x[i] = step.last ? x0 : step.x_weight * x[i] + step.x0_weight * estimate;
         before[i] = x0;

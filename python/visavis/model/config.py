@@ -66,7 +66,9 @@ class ModelConfig:
     sampler: str = "ancestral"
     steps: int = 5
     noise_coherence: float = 0.0  # r in [0, 1)
-    lip_noise: float = 1.0  # in [0, 1], scale of the noise on channels of residual gain 0: the voice decides those
+    lip_noise: float = (
+        1.0  # in [0, 1], scale of the noise on channels of residual gain 0; 0 with dpm2m: the first step decides
+    )
     eyes: str = "layer"
     styles: tuple[str, ...] = ()  # names of the axes of a person's style, each in [-1, 1], 0 the average person
 
@@ -189,7 +191,7 @@ def live_config(**options: Any) -> ModelConfig:
     options.setdefault("denoise_target", "residual" if turn_unit else "absolute")
     options.setdefault("sampler", "dpm2m")
     options.setdefault("steps", 3)
-    options.setdefault("lip_noise", 0.3 if options["denoise_target"] == "residual" else 1.0)
+    options.setdefault("lip_noise", 0.0 if options["denoise_target"] == "residual" else 1.0)
     return ModelConfig().with_options(**options)
 
 

@@ -197,7 +197,8 @@ def sample(
     """Draws rows from noise (1 + steps, n, R), x_T first; `x0_range` clamps every x_0 estimate.
 
     Temperature scales the step noise of `ancestral`, never x_T; `dpm2m` has no step noise, there it scales x_T.
-    `noise_scale` (R,) or (n, R) multiplies all noise, 0 where nothing is generated.
+    `noise_scale` (R,) or (n, R) multiplies all noise, 0 where nothing is generated.  With `dpm2m`, values that begin
+    without noise keep the x_0 of the first, noisiest step.
     """
     if noise.shape[0] < 1 + (steps if sampler == "ancestral" else 0):
         raise InvalidArgument(f"noise has {noise.shape[0]} entries; {steps} steps take {1 + steps} (x_T first)")
@@ -210,7 +211,7 @@ def sample(
 
     if sampler == "ancestral":
         return _ancestral(clamped, noise, steps, temperature)
-    return _dpm2m(clamped, temperature * noise[0], steps)
+    return _dpm2m(clamped, temperature * noise[0], steps, None if noise_scale is None else noise_scale == 0)
 
 
 def _ancestral(predict: PredictAt, noise: Tensor, steps: int, temperature: float) -> Tensor:
@@ -226,8 +227,12 @@ def _ancestral(predict: PredictAt, noise: Tensor, steps: int, temperature: float
     return x
 
 
-def _dpm2m(predict: PredictAt, x: Tensor, steps: int) -> Tensor:
-    """DPM-Solver++(2M) on x_0: first order at the first step; the last one lands on its x_0."""
+def _dpm2m(predict: PredictAt, x: Tensor, steps: int, held: Tensor | None) -> Tensor:
+    """DPM-Solver++(2M) on x_0: first order at the first step; the last one lands on its x_0.
+
+    `held` values keep the x_0 of the first step: the mean of what the condition leaves open.  Later ones follow what
+    was drawn for the others, which says nothing of them.
+    """
     times = dpm2m_times(steps)
     alpha_bar = Process.full().alpha_bar[times]
     signal, sigma = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
@@ -235,6 +240,8 @@ def _dpm2m(predict: PredictAt, x: Tensor, steps: int) -> Tensor:
     before: Tensor | None = None
     for i, t in enumerate(times):
         x0, _ = predict(x, t)
+        if before is not None and held is not None:
+            x0 = torch.where(held, before, x0)
         if i + 1 == steps:
             return x0
         step = log_snr[i + 1] - log_snr[i]

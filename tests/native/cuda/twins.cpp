@@ -419,6 +419,7 @@ void advance_sampler(Half half, const AdvanceParams& p) {
                 }
             } else {
                 float& before = s.previous[Index{i} * of_turn + value];
+                if (p.index > 0 && s.noise_scale[column] == 0.0F) x0 = static_cast<double>(before);
                 const auto correction = static_cast<double>(p.step.correction);
                 const double estimate =
                     p.index == 0 ? x0 : (1 + correction) * x0 - correction * static_cast<double>(before);

@@ -34,6 +34,7 @@ __device__ void advance_value(const SamplerState& state, const Step& step, int i
                  state.noise_scale[column];
         }
     } else {
+        if (index > 0 && state.noise_scale[column] == 0.0F) x0 = state.previous[at];  // begun without noise
         const float estimate = index == 0 ? x0 : (1.0F + step.correction) * x0 - step.correction * state.previous[at];
         x = step.last ? x0 : step.x_weight * x + step.x0_weight * estimate;
         state.previous[at] = x0;

@@ -9,6 +9,7 @@ the profile's precision.
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from visavis.export.onnx.graph import Graph
 from visavis.export.onnx.weights import Floats, Weights
@@ -32,8 +33,11 @@ def add_head(graph: Graph, weights: Weights) -> None:
         "Mul", graph.reshape(noise, 1 + config.steps, n_rows, R), graph.constant(weights.noise_scale(), "float32")
     )
     network = Network(graph, weights, z, own) if graph.profile.guidance else SingleNetwork(graph, weights, z, own)
-    sampler = _ancestral if config.sampler == "ancestral" else _dpm2m
-    rows = sampler(graph, network, scaled, temperature, config.steps, (n_rows, R))
+    if config.sampler == "ancestral":
+        rows = _ancestral(graph, network, scaled, temperature, config.steps, (n_rows, R))
+    else:
+        held = (weights.noise_scale() == 0) & (weights.row_mask() > 0)  # begun without noise: the first x_0
+        rows = _dpm2m(graph, network, scaled, temperature, (n_rows, R), held)
     _finish(graph, weights, graph.reshape(rows, F, C), own)
 
 
@@ -241,14 +245,23 @@ def _ancestral(graph: Graph, network: Network, noise: str, temperature: str, ste
     return x
 
 
-def _dpm2m(graph: Graph, network: Network, noise: str, temperature: str, steps: int, rows: tuple[int, int]) -> str:
-    """DPM-Solver++(2M) on x_0; the last step lands on its x_0.  Temperature scales x_T."""
+def _dpm2m(
+    graph: Graph, network: Network, noise: str, temperature: str, rows: tuple[int, int], held: npt.NDArray[np.bool_]
+) -> str:
+    """DPM-Solver++(2M) on x_0; the last step lands on its x_0, that of `held` values (R,) on the first one's.
+
+    Temperature scales x_T.
+    """
+    steps = len(network.times)
     alpha_bar = Process.full().alpha_bar[network.times]
     signal, sigma = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
     log_snr = np.log(signal / sigma)
     x, before = graph.op("Mul", temperature, _part(graph, noise, 0, rows)), ""
     for i in range(steps):
         x0, _ = network.predict(i, x)
+        if before and held.any():
+            free = graph.op("Mul", x0, graph.constant((~held).astype(np.float32), "float32"))
+            x0 = graph.op("Add", free, graph.op("Mul", before, graph.constant(held.astype(np.float32), "float32")))
         if i + 1 == steps:
             return x0
         step = log_snr[i + 1] - log_snr[i]
