@@ -295,6 +295,6 @@ def test_kokoro_speaks_with_phone_times(engine: str, variant: str, tmp_path: Pat
                for p in phones if p.label not in VOWELS]  # fmt: skip
     near = [o for o in offsets if abs(o) < 0.15]
     assert len(near) > 0.6 * len(offsets) and abs(np.median(near)) < 0.03
-    build(tmp_path, 0.03, 1, ("espeak", engine), version=2)
+    build(tmp_path, 0.01, 1, ("espeak", engine), version=2)
     used = json.loads((tmp_path / "corpus.json").read_text())
     assert engine in used["licences"] and used["statistics"]["all"]["dialogues"] == 3
