@@ -4,29 +4,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from client_server import FRAME_NS
 from native_client import LISTENING, SPEAKING
-from unity_mono import MODEL, VISAVIS, Unity
+from unity_mono import MODEL, RATE, Unity, shipped_voice
 
 pytestmark = pytest.mark.system
-ASSETS = VISAVIS / "assets"
-RATE = 16_000
 
 
 def test_two_voices_move_a_face_in_time(unity: Unity, tmp_path: Path) -> None:
     """Seven seconds of the shipped conversation, the character's voice pushed as a whole."""
-    for who in ("agent", "user"):
-        samples, rate = soundfile.read(ASSETS / f"demo_{who}.flac", dtype="float32")
-        assert rate == RATE
-        samples[11 * RATE : 18 * RATE].tofile(tmp_path / who)
-    found = unity.check("converse", MODEL, tmp_path / "agent", tmp_path / "user")
+    agent, user = (shipped_voice(who, tmp_path) for who in ("agent", "user"))
+    found = unity.check("converse", MODEL, agent, user)
     assert found["ready"] and found["loading"] == "It is being loaded." and "live" in found["status"]
     assert found["wake"] < 0.5 and found["worst_frame"] < 0.1, "nothing of it is done in the game's frame"
     seconds, loud, state, session_ns, jaw, blink, yaw, pitch = np.array(found["rows"]).T
     speaking, listening = state == SPEAKING, state == LISTENING
     assert speaking.mean() > 0.3 and listening.mean() > 0.2
-    voiced = np.fromfile(tmp_path / "agent", np.float32).reshape(-1, RATE // 2)
+    voiced = np.fromfile(agent, np.float32).reshape(-1, RATE // 2)
     heard = [loud[(seconds > k / 2) & (seconds < k / 2 + 1)].max() for k in range(14)]
     assert np.corrcoef(abs(voiced).max(axis=1) > 0.1, np.array(heard) > 0.1)[0, 1] > 0.7, "all of it is heard"
     assert jaw[speaking].mean() > 3 * jaw[listening].mean() and jaw.max() > 0.25
@@ -83,8 +77,8 @@ def test_switching_off_and_on_beside_the_audio_thread(unity: Unity) -> None:
     assert found["moves"] and found["threads"] <= 1 and found["worst_disable"] < 0.2
 
 
-def test_inspectors_and_the_sample_of_a_character(unity: Unity) -> None:
-    found = unity.check("editor", MODEL, "")
+def test_inspectors_and_the_sample_of_a_character(unity: Unity, tmp_path: Path) -> None:
+    found = unity.check("editor", MODEL, "", shipped_voice("agent", tmp_path))
     assert any("is live" in line for line in found["head"]) and "bar: jawOpen" in found["head"]
     assert any("a turn takes" in line for line in found["source"])
     assert found["model"] == "Packages/dev.visavis.heads/Model/default.bytes", "set when the component is added"

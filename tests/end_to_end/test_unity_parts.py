@@ -8,7 +8,7 @@ import pytest
 from live_server import serving
 from native_client import run
 from numpy.typing import NDArray
-from unity_mono import Unity
+from unity_mono import Unity, shipped_voice
 
 from visavis.motion_space import ARKIT55
 
@@ -93,9 +93,9 @@ def test_speech_waits_in_order(unity: Unity) -> None:
     assert found["same"] and found["full"] and found["refused"] == 0 and found["left"] > 0
 
 
-def test_inspectors_and_the_window_say_why(unity: Unity) -> None:
+def test_inspectors_and_the_window_say_why(unity: Unity, tmp_path: Path) -> None:
     with serving() as server:
-        found = unity.check("editor", server.ports.endpoint, "npc")
+        found = unity.check("editor", server.ports.endpoint, "npc", shipped_voice("agent", tmp_path))
     assert any("does not play" in line for line in found["window_edit"])
     assert any("3 of 52 shapes in 6 blend shapes; head bone: mixamorig:Head" in line for line in found["head_edit"])
     assert any("is live" in line for line in found["head"]) and "bar: jawOpen" in found["head"]

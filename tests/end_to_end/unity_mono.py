@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import soundfile
 from native_client import run
 
 import visavis
@@ -30,6 +31,18 @@ COMPILE = (
 )  # and mscorlib alone
 ENGINE, HEADS, EDITOR = "UnityEngine.dll", "Visavis.Heads.dll", "Visavis.Heads.Editor.dll"
 CHECKS = "Visavis.Heads.Checks.exe"
+
+
+RATE = 16_000  # of the shipped voices, and of files that checks hear
+
+
+def shipped_voice(who: str, folder: Path) -> Path:
+    """Seven seconds of one voice ("agent" or "user") of the shipped conversation, as 32-bit floats for a check."""
+    samples, rate = soundfile.read(VISAVIS / "assets" / f"demo_{who}.flac", dtype="float32")
+    assert rate == RATE
+    path = folder / who
+    samples[11 * RATE : 18 * RATE].tofile(path)
+    return path
 
 
 def compile_package(folder: Path) -> None:

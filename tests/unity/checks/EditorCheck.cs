@@ -7,7 +7,8 @@ using Visavis.Editor;
 
 internal static class EditorCheck
 {
-    internal static void All(string endpoint, string head)
+    /// <summary>Drawn while the voice of a file of 32-bit floats at 16 kHz opens the mouth.</summary>
+    internal static void All(string endpoint, string head, string voice)
     {
         var character = new Character();
         VisavisSource source = character.From(endpoint, head);
@@ -18,9 +19,8 @@ internal static class EditorCheck
         character.Wake();
         var game = new Game();
         game.Until(() => character.Shown.Pose.State == VisavisState.Listening, 10);
-        var speech = new float[48000];
-        for (int i = 0; i < speech.Length; ++i) speech[i] = 0.5f;
-        source.PushAgentAudio(speech, speech.Length, 24000);
+        float[] speech = InGame.Floats(voice);
+        source.PushAgentAudio(speech, speech.Length, InGame.Rate);
         game.Until(() => character.Shown.Pose.Weights[17] > 0.1f, 5);
         json.Add("head", Drawn(new HeadInspector { target = character.Shown }));
         json.Add("source", Drawn(new SourceInspector { target = source })).Add("window", Window());

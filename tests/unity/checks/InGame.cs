@@ -7,7 +7,7 @@ using Visavis;
 
 internal static class InGame
 {
-    const int Rate = 16000;
+    internal const int Rate = 16000;
 
     /// <summary>Two voices from files of 32-bit floats at 16 kHz, the player's by the microphone: what is heard and shown.</summary>
     internal static void Converse(string where, string agentFile, string userFile)
@@ -51,7 +51,7 @@ internal static class InGame
             .Add("figures", source.Figures).Add("worst_frame", game.WorstFrame).Add("log", Debug.Lines).Print();
     }
 
-    static float[] Floats(string path)
+    internal static float[] Floats(string path)
     {
         byte[] bytes = File.ReadAllBytes(path);
         var floats = new float[bytes.Length / 4];
