@@ -151,7 +151,9 @@ def test_noise_has_the_level_that_was_asked_for() -> None:
 
 def test_sounds_are_loud_alone_and_soft_under_a_voice() -> None:
     noise = np.random.default_rng(0).standard_normal(16000 * 10).astype(np.float32)
-    how = SoundRecipe(probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-30.0, -30.0), stock=7)
+    how = SoundRecipe(
+        probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-30.0, -30.0), stock=7, others=0.0
+    )
     sounds = Sounds(how, [noise.astype(np.float16)], seed=1)
     speaking = np.arange(len(noise)) < len(noise) // 2
     voice = 0.1 * noise * speaking
@@ -169,11 +171,28 @@ def test_sounds_are_loud_alone_and_soft_under_a_voice() -> None:
     assert 2 * 16000 < np.count_nonzero(heard) <= 13 * 16000
 
 
+def test_voices_of_others_are_softer_than_ones_own() -> None:
+    rng = np.random.default_rng(0)
+    talk = (rng.standard_normal(16000 * 60) * (np.arange(16000 * 60) % 32000 < 8000)).astype(np.float16)
+    how = SoundRecipe(probability=0.0, others=1.0, others_db=(-30.0, -20.0), stock=7)
+    sounds = Sounds(how, [talk], seed=1)
+    speaking = np.arange(16000 * 24) < 16000 * 4
+    voice = (0.2 * rng.standard_normal(len(speaking)) * speaking).astype(np.float32)
+    for seed in range(5):
+        added = sounds.add(voice, speaking, np.random.default_rng(seed)) - voice
+        said = added[abs(added) > 0]
+        assert -30.5 < 20 * np.log10(said.std() / 0.2) < -19.5 and 0.2 < len(said) / len(added) < 0.3
+        alone = sounds.add(np.zeros_like(voice), speaking & False, np.random.default_rng(seed))
+        assert -62.5 < 20 * np.log10(alone[alone != 0].std()) < -51.5
+
+
 def test_crops_know_where_a_person_speaks() -> None:
     dialogue = counting_dialogue()
     for person in dialogue.persons:
         person.labels["speaking"] = np.arange(300) % 100 < 50
-    quiet = SoundRecipe(probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-400.0, -400.0), stock=7)
+    quiet = SoundRecipe(
+        probability=1.0, all_along=1.0, alone_db=(-20.0, -20.0), under_db=(-400.0, -400.0), stock=7, others=0.0
+    )
     for step in range(5):
         pair = [
             CropSampler([dialogue], live_config(), replace(PLAIN, sounds=how), seed=3).batch(step, 1)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy import fft
 
 from visavis.constants import SAMPLE_RATE
+from visavis.training.sounds import from_db
 
 Floats = npt.NDArray[np.float32]
 EQUALISER_HZ = (80.0, 250.0, 700.0, 1800.0, 4000.0, 7000.0)
@@ -41,10 +42,10 @@ def augment_voice(voice: Floats, other: Floats, rng: np.random.Generator, how: A
     """One voice (N,) as a random microphone would have heard it, `other` leaking into it; same length."""
     tail = int(REVERB_TAIL_S * SAMPLE_RATE)
     n = int(fft.next_fast_len(len(voice) + tail, real=True))
-    gain = _from_db(rng.uniform(-how.gain_db, how.gain_db))
+    gain = from_db(rng.uniform(-how.gain_db, how.gain_db))
     mixed = voice
     if rng.random() < how.bleed_probability:
-        mixed = voice + np.float32(_from_db(rng.uniform(*how.bleed_db))) * other
+        mixed = voice + np.float32(from_db(rng.uniform(*how.bleed_db))) * other
     coloured = rng.random() < how.noise_probability
     shape = _response(n, rng, how, tail)
     if shape is None and not coloured:
@@ -57,10 +58,6 @@ def augment_voice(voice: Floats, other: Floats, rng: np.random.Generator, how: A
         spectrum += _noise(n, rng, how)
     heard: Floats = fft.irfft(spectrum, n)[: len(voice)].astype(np.float32)
     return heard
-
-
-def _from_db(decibels: float) -> float:
-    return float(10.0 ** (decibels / 20.0))
 
 
 def _frequencies(n: int) -> Floats:
@@ -100,7 +97,7 @@ def _room(rng: np.random.Generator, how: Augmentation, tail: int) -> Floats:
     decay = np.exp(-6.9 * time / np.float32(rng.uniform(*how.reverb_s)))
     response = rng.standard_normal(tail, dtype=np.float32) * decay
     response[: int(0.005 * SAMPLE_RATE)] = 0.0
-    response *= _from_db(rng.uniform(*how.reverb_ratio_db)) / np.sqrt((response**2).sum())
+    response *= from_db(rng.uniform(*how.reverb_ratio_db)) / np.sqrt((response**2).sum())
     response[0] = 1.0
     return np.asarray(response, dtype=np.float32)
 
@@ -109,7 +106,7 @@ def _noise(n: int, rng: np.random.Generator, how: Augmentation) -> npt.NDArray[n
     """Spectrum (n/2+1,) of noise with a random tilt and the drawn level after the inverse transform."""
     tilt = rng.uniform(0.0, 1.0)  # 0 white, 1 pink in power
     shape = np.maximum(_frequencies(n), 50.0) ** np.float32(-tilt / 2)
-    shape *= np.sqrt(n) * _from_db(rng.uniform(*how.noise_db)) / np.sqrt((shape**2).mean())
+    shape *= np.sqrt(n) * from_db(rng.uniform(*how.noise_db)) / np.sqrt((shape**2).mean())
     parts = rng.standard_normal((2, len(shape)), dtype=np.float32) * np.float32(np.sqrt(0.5)) * shape
     spectrum: npt.NDArray[np.complex64] = parts[0] + np.complex64(1j) * parts[1]
     return spectrum
