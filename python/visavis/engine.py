@@ -33,7 +33,9 @@ ON_GPU = ("cuda", "tensorrt", AUTO)
 EXPORTED = ("onnx", "tensorrt")
 log = logging.getLogger("visavis")
 _said: set[str] = set()  # lines that were in the log
-DEFAULT_MODEL = Path(__file__).parent / "assets" / "default.gguf"
+# Models inside the package, by name (docs/model_card.md).
+PACKAGED = {name: Path(__file__).parent / "assets" / f"{name}.gguf" for name in ("default", "tiny")}
+DEFAULT_MODEL = PACKAGED["default"]
 
 
 @dataclass
@@ -231,13 +233,15 @@ def load_engine(
 
 
 def model_path(path: str | Path | None = None) -> Path:
-    """The model file to open; None is the packaged default model."""
+    """The model file to open: a path, or the name of a packaged model; None is the default one."""
     found = DEFAULT_MODEL if path is None else Path(path)
+    if not found.exists():
+        found = PACKAGED.get(str(path), found)
     if not found.is_file():
         missing = (
             "is not in this installation; give the path of a model file"
             if path is None
-            else "does not exist; without a path the packaged one is taken"
+            else f"does not exist; packaged ones are called {' and '.join(PACKAGED)}"
         )
         raise FileError(f"model file {found} {missing}")
     return found

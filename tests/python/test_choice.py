@@ -1,7 +1,10 @@
 """`visavis choose`: its variants, its schedule on stand-in commands, its table on known numbers, all of it once."""
 
 import json
+import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +19,13 @@ from visavis import _core
 from visavis.campaign import page as pages
 from visavis.campaign import schedule
 from visavis.choice import tables
+from visavis.choice.axes import reaction
 from visavis.choice.campaign import Choice, Run, run_choice
 from visavis.choice.factors import DEFAULT, FACTORS, VARIANTS, Variant, chosen
+from visavis.choice.rows import Row, left, merged, read_rows, write_rows
 from visavis.cli import build_app
 from visavis.engine import TurnInput
-from visavis.errors import Error, InvalidArgument
+from visavis.errors import Error, FileError, InvalidArgument
 from visavis.export.gguf import save_gguf
 from visavis.model.config import ModelConfig, live_config
 from visavis.model.timar import Timar
@@ -75,6 +80,16 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make(tmp_path: Path, data: str = "corpus", **options: Any) -> Choice:
     settings: dict[str, Any] = {"steps": 10, "seeds": (1, 2), "jobs": 2, **options}
     return Choice(data=Path(data), out=tmp_path / "runs", **settings)
+
+
+def run_all(choice: Choice, say: Callable[[str], None] = lambda text: None) -> list[Run]:
+    runs = choice.runs()
+    run_choice(choice, runs, say)
+    return runs
+
+
+def rows_of(choice: Choice) -> list[Row]:
+    return merged(run_all(choice), [])
 
 
 def log_of(choice: Choice, name: str) -> list[list[str]]:
@@ -143,7 +158,7 @@ def test_every_variant_trains_and_runs_on_engine_cpu(data: Path, tmp_path: Path,
 
 def test_every_run_is_made_measured_and_timed_once(stand_in: None, tmp_path: Path) -> None:
     choice, said = make(tmp_path, voices=Path("voices"), only=("turn", "steps-2"), settings=("batch=2",)), []
-    runs = run_choice(choice, said.append)
+    runs = run_all(choice, said.append)
     assert said[:2] == ["6 trainings of 10 steps", "8 runs, 0 done; 2 at a time, 1 threads each"]
     trained, evaluated, timed = log_of(choice, "turn-8-2")
     assert trained[:9] == ["train", "--data", "corpus", "--out", str(choice.out / "turn-8-2"), "--recipe", "live",
@@ -157,7 +172,7 @@ def test_every_run_is_made_measured_and_timed_once(stand_in: None, tmp_path: Pat
     assert changed[0][4] == str(choice.out / "default-1" / "model.gguf") and changed[0][6] == "steps=2"
     assert all(run.next_command() is None for run in runs)
     again: list[str] = []
-    run_choice(choice, again.append)
+    run_all(choice, again.append)
     assert again[1] == "8 runs, 8 done; 2 at a time, 1 threads each"
 
 
@@ -169,18 +184,18 @@ def test_a_change_waits_for_the_default_and_fails_with_it(stand_in: None, tmp_pa
     with pytest.raises(
         Error, match=r"2 of 2 runs failed: default-1: train failed .*; steps-2-1: default-1 is not done"
     ):
-        run_choice(broken, lambda text: None)
-    run_choice(choice, lambda text: None)
+        run_all(broken)
+    run_all(choice)
     assert [run.waits_for for run in choice.runs()] == [None, None]
 
 
 def test_a_folder_holds_one_choice_of_one_length(stand_in: None, tmp_path: Path) -> None:
-    run_choice(make(tmp_path, only=("depth-2",), seeds=(1,)), lambda text: None)
-    run_choice(make(tmp_path, only=("depth-6",), seeds=(3,), jobs=1), lambda text: None)
+    run_all(make(tmp_path, only=("depth-2",), seeds=(1,)))
+    run_all(make(tmp_path, only=("depth-6",), seeds=(3,), jobs=1))
     with pytest.raises(
         InvalidArgument, match=r"another campaign: voices None \(now voices\), minutes None \(now 2.0\)"
     ):
-        run_choice(make(tmp_path, voices=Path("voices"), minutes=2.0), lambda text: None)
+        run_all(make(tmp_path, voices=Path("voices"), minutes=2.0))
     with pytest.raises(InvalidArgument, match="give either"):
         make(tmp_path, processor_minutes=1.0)
 
@@ -190,10 +205,8 @@ def test_a_folder_holds_one_choice_of_one_length(stand_in: None, tmp_path: Path)
 
 def test_the_table_has_every_axis_and_says_what_differs(stand_in: None, tmp_path: Path) -> None:
     choice = make(tmp_path, voices=Path("voices"), only=("turn-8", "coherence"))
-    text = tables.results(choice, run_choice(choice, lambda text: None))
-    assert text.startswith(
-        "8 of 8 runs, 10 steps of training each; conversations corpus/val (4 clips, 2.5 min), voices"
-    )
+    text = tables.results(choice, rows_of(choice))
+    assert text.startswith("8 runs, 10 steps of training each; conversations corpus/val (4 clips, 2.5 min), voices")
     rows = {}
     for line in text.splitlines():
         if line.startswith("|"):
@@ -225,12 +238,12 @@ def test_bold_is_what_seeds_alone_do_not_explain() -> None:
 
 def test_without_voices_and_with_one_seed(stand_in: None, tmp_path: Path) -> None:
     choice = make(tmp_path, only=("turn-8",), seeds=(1,))
-    text = tables.results(choice, run_choice(choice, lambda text: None))
+    text = tables.results(choice, rows_of(choice))
     assert "no real voices;" in text and "**0" not in text
     row = next(line for line in text.splitlines() if line.startswith("| default |"))
     assert row.split("|")[7:11] == [" - ", " - / - ", " - / - / - ", " - / - / - "]
     with pytest.raises(InvalidArgument, match="no run is done yet"):
-        tables.results(make(tmp_path, seeds=(9,)), make(tmp_path, seeds=(9,)).runs())
+        tables.results(make(tmp_path, seeds=(9,)), [])
 
 
 def test_the_reaction_is_that_of_a_live_session(tmp_path: Path) -> None:
@@ -239,7 +252,42 @@ def test_the_reaction_is_that_of_a_live_session(tmp_path: Path) -> None:
     for turn, lag, expected in ((5, 7, [180, 280]), (5, 0, [180, 280]), (5, 9, [260, 360]), (25, 27, [580, 1080])):
         config = small_config(turn_frames=turn, user_lag_frames=lag)
         save_gguf(run.model, Timar(config))
-        assert tables.reaction(run) == expected
+        assert reaction(run) == expected
+
+
+# ---- rows that travel
+
+
+def test_a_campaign_goes_on_from_its_rows_elsewhere(stand_in: None, tmp_path: Path) -> None:
+    first = make(tmp_path / "here", only=("turn-8",), settings=("batch=2",))
+    rows = rows_of(first)
+    write_rows(tmp_path / "rows.json", first, rows)
+    assert "NaN" not in (tmp_path / "rows.json").read_text()
+    more = make(tmp_path / "there", only=("turn-8", "steps-2", "depth-2"), settings=("batch=2",), seeds=(1,))
+    known = read_rows(tmp_path / "rows.json", more)
+    np.testing.assert_equal([vars(row) for row in known], [vars(row) for row in rows])
+    runs = left(more.runs(), known)
+    assert [run.folder.name for run in runs] == ["default-1", "depth-2-1", "steps-2-1"], "a change needs its default"
+    assert left(make(tmp_path / "there", only=("turn-8",)).runs(), known) == []
+    run_choice(more, runs, lambda text: None)
+    found = merged(more.runs(), known)
+    names = ["default-1", "default-2", "turn-8-1", "turn-8-2", "depth-2-1", "steps-2-1"]
+    assert [f"{row.variant.name}-{row.seed}" for row in found] == names
+    assert not (more.out / "turn-8-1").exists() and tables.results(more, found).startswith("6 runs, 10 steps")
+    moved = [*found[:-1], replace(found[-1], machine="another machine")]
+    assert "another machine; times of different machines stand in one column" in tables.results(more, moved)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": {}, "rows": [{"variant": "default"}]}', '{"plan": {}}'])
+def test_wrong_rows_are_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "rows.json"
+    assert read_rows(file, make(tmp_path)) == []
+    file.write_text(text)
+    with pytest.raises(FileError, match=r"rows\.json: no rows of a choice"):
+        read_rows(file, make(tmp_path))
+    file.write_text('{"plan": {"steps": 7}, "rows": []}')
+    with pytest.raises(InvalidArgument, match=r"rows\.json holds another campaign: data None \(now corpus\)"):
+        read_rows(file, make(tmp_path))
 
 
 # ---- all of it
@@ -258,11 +306,12 @@ def test_end_to_end_on_a_tiny_corpus(
     monkeypatch.setattr(schedule.subprocess, "Popen", popen)
     monkeypatch.setattr("visavis.choice.campaign.TURNS", 5)
     words = ["choose", "--data", data, "--voices", tmp_path / "voices", "--out", tmp_path / "runs", "--steps", "1",
-             "--seed", "3", "--only", "history-2", "--minutes", "2", "--table", page]  # fmt: skip
+             "--seed", "3", "--only", "history-2", "--minutes", "2", "--table", page,
+             "--rows", tmp_path / "rows.json"]  # fmt: skip
     words += [word for setting in (*TINY, "context_turns=12") for word in ("--set", setting)]
     build_app()([str(word) for word in words], prog_name="visavis", standalone_mode=False)
     text = page.read_text()
-    assert (tmp_path / "runs" / "results.md").read_text() in text and "2 of 2 runs, 1 steps of training each" in text
+    assert (tmp_path / "runs" / "results.md").read_text() in text and "2 runs, 1 steps of training each" in text
     rows = [line.split("|") for line in text.splitlines() if "| 1 |" in line]
     assert [row[1].strip() for row in rows] == ["default", "history, s: 2"]
     for row in rows:
@@ -273,3 +322,7 @@ def test_end_to_end_on_a_tiny_corpus(
     assert short["visavis.context_turns"] == 10
     assert json.loads((tmp_path / "runs" / "plan.json").read_text())["voices"] == "voices"
     assert capsys.readouterr().out.count("of training each") == 1
+    shutil.rmtree(tmp_path / "runs")
+    build_app()([str(word) for word in words], prog_name="visavis", standalone_mode=False)
+    assert "2 runs, 1 steps of training each" in capsys.readouterr().out, "from the rows alone"
+    assert page.read_text() == text and not (tmp_path / "runs" / "default-3").exists()

@@ -16,14 +16,18 @@ def check_plan(folder: Path, plan: dict[str, Any]) -> None:
     `plan`: what must stay as it is for a campaign to go on, values that JSON has.
     """
     file = folder / "plan.json"
-    plan = json.loads(json.dumps(plan))
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps({**plan, "machine": machine()}, indent=1) + "\n")
         return
-    known = read_plan(folder)
+    check_same(read_plan(folder), plan, folder)
+
+
+def check_same(known: dict[str, Any], plan: dict[str, Any], where: Path) -> None:
+    """Raises InvalidArgument where the plan that `where` was begun with is another one."""
+    plan = json.loads(json.dumps(plan))
     if changed := [f"{k} {known.get(k)} (now {plan[k]})" for k in plan if known.get(k) != plan[k]]:
-        raise InvalidArgument(f"{folder} holds another campaign: {', '.join(changed)}; choose another folder")
+        raise InvalidArgument(f"{where} holds another campaign: {', '.join(changed)}; choose another place")
 
 
 def read_plan(folder: Path) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Choice:
         """Of each training."""
         return Length(self.processor_minutes, self.steps)
 
+    def plan(self) -> dict[str, Any]:
+        """What all runs of the campaign have in common."""
+        voices = None if self.voices is None else self.voices.name
+        return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}}
+
     def runs(self) -> list["Run"]:
         """Every run, all variants of a seed before the next seed, the default first."""
         return [Run(self, variant, seed) for seed in self.seeds for variant in chosen(list(self.only))]
@@ -122,15 +127,11 @@ def _read(file: Path) -> dict[str, Any] | None:
     return json.loads(file.read_text()) if file.is_file() else None
 
 
-def run_choice(choice: Choice, say: Callable[[str], None] = print) -> list[Run]:
-    """Finish every run that is not done; returns all runs.  A failed one hinders none but those that need its model.
+def run_choice(choice: Choice, runs: list[Run], say: Callable[[str], None] = print) -> None:
+    """Finish every one of the runs that is not done.  A failed one hinders none but those that need its model.
 
     SIGINT and SIGTERM end the commands that run (KeyboardInterrupt); the same call goes on from their checkpoints.
     """
-    runs = choice.runs()
-    voices = None if choice.voices is None else choice.voices.name
-    fixed = {name: getattr(choice, name) for name in FIXED}
-    check_plan(choice.out, {"data": choice.data.name, "voices": voices, **fixed})
+    check_plan(choice.out, choice.plan())
     say(f"{sum(run.variant.trained for run in runs)} trainings of {choice.length}")
     run_jobs(runs, choice.jobs, choice.threads, say)
-    return runs

@@ -10,6 +10,7 @@ from visavis.cli import options
 EXAMPLES = (
     "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --jobs 2",
     "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --only turn --only steps",
+    "visavis choose --data corpus --voices voices --out runs/choice --steps 1000 --only turn --rows docs/choice.json",
     "visavis choose --data corpus --out runs/quick --steps 20 --minutes 4 --seed 1 --only steps-1",
 )
 
@@ -42,6 +43,13 @@ def main(
         ),
     ] = None,
     setting: options.CampaignSettings = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            help="Small file of the rows that are done, read before and written after: what it holds is not run again.",
+            show_default="none",
+        ),
+    ] = None,
     table: options.ResultsPage = None,
 ) -> None:
     """Measure what the default model should be: variants of the live recipe, one factor at a time around it.
@@ -53,6 +61,7 @@ def main(
 
     require_extras("a choice")
     from visavis.choice.campaign import Choice, run_choice
+    from visavis.choice.rows import left, merged, read_rows, write_rows
     from visavis.choice.tables import results
 
     choice = Choice(
@@ -68,5 +77,12 @@ def main(
         settings=tuple(setting or ()),
         minutes=minutes,
     )
-    runs = run_choice(choice, say=lambda text: print(text, flush=True))
-    print(publish(results(choice, runs), out, "choose", table))
+    runs = choice.runs()
+    known = [] if rows is None else read_rows(rows, choice)
+    try:
+        run_choice(choice, left(runs, known), say=lambda text: print(text, flush=True))
+    finally:
+        found = merged(runs, known)
+        if rows is not None and found:
+            write_rows(rows, choice, found)
+    print(publish(results(choice, found), out, "choose", table))

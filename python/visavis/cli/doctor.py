@@ -31,7 +31,8 @@ def main(
     ] = None,
     seconds: Annotated[float, typer.Option(help="How long to listen to the server, in seconds.", min=0.5, max=60)] = 3,
     model: Annotated[
-        Path | None, typer.Option(help="Model file (.gguf) to check.", show_default="the packaged one")
+        Path | None,
+        typer.Option(help="Model file (.gguf) to check, or a packaged model: default, tiny.", show_default="default"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:

@@ -25,7 +25,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the report: report.md, report.json, plots (.png).")],
     model: Annotated[
         Path | None,
-        typer.Option(help="Model file (.gguf), or a model for comparison (.pt).", show_default="the packaged one"),
+        typer.Option(
+            help="Model file (.gguf), default or tiny, or a model for comparison (.pt).", show_default="default"
+        ),
     ] = None,
     suite: Annotated[
         str | None,

@@ -18,7 +18,9 @@ UserMotion: TypeAlias = Annotated[
 AlsoTake: TypeAlias = Annotated[
     Path | None, typer.Option("--take", help="Record the conversation into this take (.npz), too.", show_default="none")
 ]
-Model: TypeAlias = Annotated[Path | None, typer.Option(help="Model file (.gguf).", show_default="the packaged one")]
+Model: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Model file (.gguf), or a packaged model: default, tiny.", show_default="default")
+]
 Engine: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -57,7 +57,7 @@ class Sounds:
         first = int(rng.integers(max(1, len(other) - n + 1)))
         piece = np.resize(other[first : first + n].astype(np.float32), n)
         gain = from_db(float(rng.uniform(*self.recipe.others_db))) * (level or from_db(NOMINAL_DB))
-        return np.float32(gain / max(loudness(piece), 1e-4)) * piece
+        return np.asarray(np.float32(gain / max(loudness(piece), 1e-4)) * piece, np.float32)
 
     def _with_sound(
         self, voice: Floats, speaking: npt.NDArray[np.bool_], level: float, rng: np.random.Generator
