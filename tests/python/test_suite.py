@@ -15,7 +15,7 @@ from visavis.evaluation import conversation, events, eyes, lips, sounds
 from visavis.evaluation.checks import Clip
 from visavis.evaluation.generate import Scene
 from visavis.evaluation.measures import Measure
-from visavis.evaluation.suite import Suite, run_suite
+from visavis.evaluation.suite import LEAK, SOFT_VOICE, Suite, run_suite
 from visavis.evaluation.suite_report import write_suite
 from visavis.motion_space import ARKIT55
 from visavis.rig import Rig
@@ -179,6 +179,8 @@ def test_a_suite_measures_voices_sounds_and_conversations(suite: tuple[Suite, Pa
     sounds_of = measured(found, "Sounds that are no speech")
     assert sounds_of["digital silence"].value == 0 and sounds_of["digital silence"].passed
     assert sounds_of["music: drums"].value > 0.05 and not sounds_of["music: drums"].passed
+    assert sounds_of[SOFT_VOICE].value > 0, "this model's jaw follows any sound"
+    assert not sounds_of[LEAK].required and not sounds_of[SOFT_VOICE].required
     targets = measured(found, "Targets")
     assert len(targets) == 9 and not targets["real English voice: lips shut on p, b, m"].passed
     spread = measured(found, "Diversity")
