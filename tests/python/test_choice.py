@@ -255,6 +255,30 @@ def test_the_reaction_is_that_of_a_live_session(tmp_path: Path) -> None:
         assert reaction(run) == expected
 
 
+# ---- changes of a model
+
+
+def test_a_model_is_changed_and_nothing_trained(stand_in: None, tmp_path: Path) -> None:
+    model = tmp_path / "shipped.gguf"
+    save_gguf(model, Timar(small_config()))
+    choice = make(tmp_path, steps=None, seeds=(1,), only=("steps", "turn"), model=model)
+    said: list[str] = []
+    runs = run_all(choice, said.append)
+    assert [run.variant.name for run in runs] == ["default", "steps-1", "steps-2", "steps-5"]
+    assert said[0] == "4 runs, 0 done; 2 at a time, 1 threads each"
+    default, changed = (log_of(choice, name) for name in ("default-1", "steps-2-1"))
+    assert default[0][:5] == ["export", "--to", "gguf", "--model", str(model)] and "--set" not in default[0]
+    assert changed[0][4] == str(model) and changed[0][6] == "steps=2"
+    text = tables.results(choice, merged(runs, []))
+    assert text.startswith("4 runs, the file shipped.gguf, changed; conversations")
+    assert text.splitlines()[4].split("|")[-2].strip() == "-", "steps of a training that nobody knows"
+    save_gguf(model, Timar(small_config(width=32)))
+    with pytest.raises(InvalidArgument, match="holds another campaign: model "):
+        run_all(choice)
+    with pytest.raises(InvalidArgument, match="changed, not trained"):
+        make(tmp_path, steps=3, model=model)
+
+
 # ---- rows that travel
 
 

@@ -203,6 +203,11 @@ def test_the_page_keeps_what_stands_around_the_tables(tmp_path: Path) -> None:
     for text in ("new\n", "newer\n"):
         pages.write_into(page, "reproduce", text)
     assert page.read_text() == f"before\n{begin}\n\nnewer\n\n{pages.END}\nafter\n"
+    both = f"{pages.begin_mark('choose')}\nfirst\n{pages.END}\n{page.read_text()}"
+    page.write_text(both)
+    pages.write_into(page, "choose", "1\n")
+    pages.write_into(page, "reproduce", "2\n")
+    assert page.read_text() == both.replace("first\n", "\n1\n\n").replace("newer", "2")
     page.write_text("nothing")
     with pytest.raises(InvalidArgument, match="expected the line <!-- results"):
         pages.write_into(page, "reproduce", "new")
@@ -210,10 +215,13 @@ def test_the_page_keeps_what_stands_around_the_tables(tmp_path: Path) -> None:
         pages.write_into(tmp_path / "none.md", "reproduce", "new")
 
 
-@pytest.mark.parametrize(("name", "verb"), [("benchmark.md", "reproduce"), ("choice.md", "choose")])
+@pytest.mark.parametrize(
+    ("name", "verb"), [("benchmark.md", "reproduce"), ("choice.md", "choose"), ("choice.md", "choose --model")]
+)
 def test_the_documented_page_can_be_written_into(name: str, verb: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / name).read_text()
-    assert page.count(pages.begin_mark(verb)) == page.count(pages.END) == 1
+    assert page.count(pages.begin_mark(verb)) == 1
+    assert page.count(pages.END) == page.count("<!-- results: written by")
 
 
 # ---- all of it

@@ -41,9 +41,10 @@ def write_into(page: Path, verb: str, text: str) -> None:
     if not page.is_file():
         raise FileError(f"{page}: no such page; expected one with the lines {begin} and {END}")
     old = page.read_text()
-    if old.count(begin) != 1 or old.count(END) != 1 or old.index(begin) > old.index(END):
-        raise InvalidArgument(f"{page}: expected the line {begin} once and {END} once after it")
-    before, after = old[: old.index(begin) + len(begin)], old[old.index(END) :]
+    if old.count(begin) != 1 or END not in old[old.index(begin) :]:
+        raise InvalidArgument(f"{page}: expected the line {begin} once and {END} after it")
+    first = old.index(begin) + len(begin)
+    before, after = old[:first], old[old.index(END, first) :]
     page.write_text(f"{before}\n\n{text}\n{after}")
 
 

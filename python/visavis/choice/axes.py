@@ -67,7 +67,10 @@ def cost(run: Run) -> Numbers:
 
 def size(run: Run) -> Numbers:
     """Millions of weights, megabytes of the model file."""
-    return [(trained(run.base.folder) or {})["weights"] / 1e6, run.model.stat().st_size / 1e6]
+    from visavis.export.gguf import load_gguf
+
+    n_weights = sum(parameter.numel() for parameter in load_gguf(run.model).parameters())
+    return [n_weights / 1e6, run.model.stat().st_size / 1e6]
 
 
 def reaction(run: Run) -> Numbers:
@@ -80,7 +83,7 @@ def reaction(run: Run) -> Numbers:
 
 def steps_made(run: Run) -> Numbers:
     """Steps of the training that gave the weights."""
-    return [float((trained(run.base.folder) or {})["steps"])]
+    return [float((trained(run.base.folder) or {}).get("steps", "nan"))]
 
 
 _LIPS, _HEAD, _ANSWERS = "Lips in conversations", "Head and smiles", "Answers to the partner"

@@ -1,5 +1,6 @@
 """The campaign: the default and its variants, each trained or changed, measured by the suite, and timed."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from visavis.campaign.plan import check_plan
 from visavis.campaign.schedule import run_jobs
 from visavis.campaign.training import Length, resumed, trained, training
 from visavis.choice.factors import DEFAULT, Variant, chosen
+from visavis.errors import InvalidArgument
 
 SPLIT = "val"  # and the dev half of the voices: choices are made there
 ENGINE = "cpu:f32"
@@ -20,7 +22,10 @@ FIXED = ("processor_minutes", "steps", "settings", "minutes")
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for; the length of a training in processor minutes or in steps."""
+    """What is asked for: the length of a training in processor minutes or in steps, or a model to be changed.
+
+    With a model nothing is trained: the default is that file, and variants are changes of it.
+    """
 
     data: Path
     out: Path
@@ -33,23 +38,34 @@ class Choice:
     threads: int = 1  # of each
     settings: tuple[str, ...] = ()  # of every training, before the variant's own
     minutes: float | None = None  # of conversations, and of each voice; None: all of them
+    model: Path | None = None
 
     def __post_init__(self) -> None:
-        Length(self.processor_minutes, self.steps)  # raises
+        if self.model is None:
+            Length(self.processor_minutes, self.steps)  # raises
+        elif self.processor_minutes is not None or self.steps is not None or self.settings:
+            raise InvalidArgument("a model is changed, not trained: leave out processor minutes, steps and settings")
 
     @property
     def length(self) -> Length:
         """Of each training."""
         return Length(self.processor_minutes, self.steps)
 
+    @property
+    def about(self) -> str:
+        """Of the table."""
+        return f"{self.length} of training each" if self.model is None else f"the file {self.model.name}, changed"
+
     def plan(self) -> dict[str, Any]:
         """What all runs of the campaign have in common."""
         voices = None if self.voices is None else self.voices.name
-        return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}}
+        model = {} if self.model is None else {"model": hashlib.sha256(self.model.read_bytes()).hexdigest()}
+        return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}, **model}
 
     def runs(self) -> list["Run"]:
         """Every run, all variants of a seed before the next seed, the default first."""
-        return [Run(self, variant, seed) for seed in self.seeds for variant in chosen(list(self.only))]
+        variants = [v for v in chosen(list(self.only)) if self.model is None or v is DEFAULT or not v.trained]
+        return [Run(self, variant, seed) for seed in self.seeds for variant in variants]
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,17 @@ class Run:
     @property
     def waits_for(self) -> str | None:
         """The default's run of this seed, where its file is to be changed and is not there yet."""
-        return None if self.base is self or trained(self.base.folder) else self.base.folder.name
+        return None if self.base is self or self.base.made else self.base.folder.name
+
+    @property
+    def is_training(self) -> bool:
+        """Whether its model file comes of a training."""
+        return self.variant.trained and self.choice.model is None
+
+    @property
+    def made(self) -> bool:
+        """Whether its model file is there and finished."""
+        return trained(self.folder) is not None if self.is_training else self.model.is_file()
 
     @property
     def model(self) -> Path:
@@ -82,10 +108,10 @@ class Run:
 
     def making(self, data: str, out: str) -> list[str]:
         """The words after `visavis` that make the model file in a folder beside the default's."""
-        if self.variant.trained:
+        if self.is_training:
             settings = (*self.choice.settings, *self.variant.settings)
             return training(data, out, "live", settings, self.choice.length, self.seed)
-        base = Path(out).parent / self.base.folder.name / self.model.name
+        base = self.choice.model or Path(out).parent / self.base.folder.name / self.model.name
         changes = [word for change in self.variant.changes for word in ("--set", change)]
         return ["export", "--to", "gguf", "--model", str(base), *changes, "--out", str(Path(out) / self.model.name)]
 
@@ -114,10 +140,12 @@ class Run:
     def next_command(self) -> list[str] | None:
         """The words after `visavis` of what is to be done next; None where nothing is left."""
         c, folder = self.choice, str(self.folder)
-        made = trained(self.folder) is not None if self.variant.trained else self.model.is_file()
-        if not made:
+        if not self.made:
             words = self.making(str(c.data), folder)
-            return resumed(words, self.folder) if self.variant.trained else words
+            if self.is_training:
+                return resumed(words, self.folder)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return words
         if self.suite() is None:
             return self.evaluation(str(c.data), None if c.voices is None else str(c.voices), folder)
         return self.timing(folder) if self.bench() is None else None
@@ -133,5 +161,6 @@ def run_choice(choice: Choice, runs: list[Run], say: Callable[[str], None] = pri
     SIGINT and SIGTERM end the commands that run (KeyboardInterrupt); the same call goes on from their checkpoints.
     """
     check_plan(choice.out, choice.plan())
-    say(f"{sum(run.variant.trained for run in runs)} trainings of {choice.length}")
+    if choice.model is None:
+        say(f"{sum(run.is_training for run in runs)} trainings of {choice.length}")
     run_jobs(runs, choice.jobs, choice.threads, say)

@@ -24,7 +24,7 @@ def results(choice: Choice, rows: list[Row]) -> str:
     machine = "; ".join(machines) + ("; times of different machines stand in one column" if len(machines) > 1 else "")
     voices = "no real voices" if choice.voices is None else f"voices {about['voices']}"
     head = (
-        f"{len(rows)} runs, {choice.length} of training each; conversations {about['conversations']} "
+        f"{len(rows)} runs, {choice.about}; conversations {about['conversations']} "
         f"({about['clips']} clips, {about['minutes']} min), {voices}; a turn of one head on {ENGINE}, processor time "
         f"at best; {machine}. Mean ± standard deviation over seeds. **Bold**: with the same seed it differs from the "
         f"default, on average, by over {CLEAR} standard deviations, of these differences and of the default's values."

@@ -11,6 +11,7 @@ EXAMPLES = (
     "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --jobs 2",
     "visavis choose --data corpus --voices voices --out runs/choice --processor-minutes 60 --only turn --only steps",
     "visavis choose --data corpus --voices voices --out runs/choice --steps 1000 --only turn --rows docs/choice.json",
+    "visavis choose --data corpus --voices voices --out runs/changes --model default.gguf",
     "visavis choose --data corpus --out runs/quick --steps 20 --minutes 4 --seed 1 --only steps-1",
 )
 
@@ -43,6 +44,13 @@ def main(
         ),
     ] = None,
     setting: options.CampaignSettings = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file: nothing is trained, the variants that need no training are changes of it.",
+            show_default="none",
+        ),
+    ] = None,
     rows: Annotated[
         Path | None,
         typer.Option(
@@ -76,6 +84,7 @@ def main(
         threads=threads,
         settings=tuple(setting or ()),
         minutes=minutes,
+        model=model,
     )
     runs = choice.runs()
     known = [] if rows is None else read_rows(rows, choice)
@@ -85,4 +94,4 @@ def main(
         found = merged(runs, known)
         if rows is not None and found:
             write_rows(rows, choice, found)
-    print(publish(results(choice, found), out, "choose", table))
+    print(publish(results(choice, found), out, "choose" if model is None else "choose --model", table))
