@@ -57,7 +57,7 @@ else:
     r = int(option["--seed"]) / 10 + 0.3 * turn
     lips = {{"mouth r (7 channels)": r, "lips shut on p, b, m": 0.9, "lips shut on open vowels": float("nan")}}
     sections = {{"Lips in conversations": lips, "Places in the turn": {{str(i): i / 10 for i in range(6)}},
-                "Head and smiles": {{}}, "Answers to the partner": {{}}}}
+                "Head and smiles": {{}}, "Answers to the partner": {{}}, "Metrics": {{"mse_mouth": 0.002}}}}
     rows = {{s: [dict(name=k, value=v) for k, v in ms.items()] for s, ms in sections.items()}}
     places = [f"{{w}}_{{p}}" for w in ("r", "closed") for p in ("begin", "between", "end")]
     real = {{k: dict(value=0.5) for k in ("r", "closed", "false", *places)}} if "--voices" in words else {{}}
@@ -217,8 +217,8 @@ def test_the_table_has_every_axis_and_says_what_differs(stand_in: None, tmp_path
     assert default[:4] == ["2", "0.15 ± 0.071", "0.9 / -", "0 / 0.1 / 0.2"]
     assert turn[1] == "**0.45 ± 0.071**" and turn[2] == default[2], "only what differs is bold"
     assert default[5] == "0.5" and default[9] == "- / - / -"
-    assert default[12] == "1 / 5" and turn[12] == "**2** / **10**"
-    assert default[14] == "180 / 280" and default[15] == "40"
+    assert default[13] == "2 / - / -" and default[14] == "1 / 5" and turn[14] == "**2** / **10**"
+    assert default[16] == "180 / 280" and default[17] == "40"
     assert "noise coherence: 0.8" in rows and "| noise coherence | 0 | 0.8 | noise_coherence=0.8 |" in text
     assert "visavis train --data corpus --out runs/default-1 --recipe live --steps 10 --seed 1" in text
     assert "visavis evaluate --suite default --data corpus --voices voices --split val" in text
@@ -340,7 +340,7 @@ def test_end_to_end_on_a_tiny_corpus(
     assert [row[1].strip() for row in rows] == ["default", "history, s: 2"]
     for row in rows:
         assert len(row) == len(tables.AXES) + 4
-        for column in (3, 7, 12, 14, 15, 16, 17):  # lips, real lips, cost, size, reaction, steps
+        for column in (3, 7, 12, 14, 15, 16, 17, 18, 19):  # lips, real lips, head, metrics, cost, size, reaction, steps
             assert row[column].strip().strip("- /"), tables.AXES[column - 3].title
     short = _core.ModelFile(tmp_path / "runs" / "history-2-3" / "model.gguf").metadata()
     assert short["visavis.context_turns"] == 10

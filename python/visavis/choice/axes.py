@@ -34,6 +34,12 @@ def in_section(section: str, *names: str) -> Callable[[Run], Numbers]:
     return numbers
 
 
+def in_thousandths(*names: str) -> Callable[[Run], Numbers]:
+    """The DualTalk protocol's metrics of conversations, times 1000."""
+    numbers = in_section("Metrics", *names)
+    return lambda run: [1000.0 * value for value in numbers(run)]
+
+
 def by_place(what: int) -> Callable[[Run], Numbers]:
     """Mouth r (0) or closures (1) of conversations at the places in the turn."""
 
@@ -102,6 +108,8 @@ AXES = (
     Axis("unsteady: mouth / upper face / head", in_section(_HEAD, *_JITTER)),
     Axis("head pitch over 8 Hz", in_section(_HEAD, "head pitch power over 8 Hz / performer's")),
     Axis("nods / smiles answered", in_section(_ANSWERS, *_ASKED)),
+    Axis("FD: mouth / upper face / head, thousandths", in_thousandths("fid_mouth", "fid_upper", "fid_head")),
+    Axis("MSE: mouth / upper face / head, thousandths", in_thousandths("mse_mouth", "mse_upper", "mse_head")),
     Axis("ms a turn / a second", cost),
     Axis("M weights / MB", size),
     Axis("reaction, ms: mean / most", reaction),
