@@ -1,15 +1,17 @@
-"""How far bf16 and int8 motion is from float32 motion with the default model, over a minute of its demo voices.
+"""How far bf16 and int8 motion is from float32 motion with the packaged models, over a minute of its demo voices.
 
 Free running, each hears itself, and the smallest difference grows: the model's own past is part of its input.  So they
 are given the past that float32 made, turn by turn, and what is compared is what a turn makes of the same past.
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from visavis import _core
 from visavis.audio import read_audio
-from visavis.engine import DEFAULT_MODEL, TurnInput
+from visavis.engine import DEFAULT_MODEL, PACKAGED, TurnInput
 from visavis.errors import Unsupported
 
 SECONDS = 60
@@ -22,18 +24,19 @@ def demo_voice(name: str) -> np.ndarray:
     return np.interp(times, np.arange(len(samples)) / rate, samples).astype(np.float32)
 
 
-def fast_engine(precision: str) -> _core.CpuEngine:
+def fast_engine(model: Path, precision: str) -> _core.CpuEngine:
     """In `precision`, or, where this processor has no 8-bit products, in what it has."""
     try:
-        return _core.CpuEngine(DEFAULT_MODEL, precision=precision)
+        return _core.CpuEngine(model, precision=precision)
     except Unsupported as error:
         assert precision == "int8" and "needs a processor and a build with AVX-512-VNNI" in str(error)
-        return _core.CpuEngine(DEFAULT_MODEL, precision="auto")
+        return _core.CpuEngine(model, precision="auto")
 
 
 @pytest.mark.parametrize(("precision", "limit"), [("auto", 0.01), ("int8", 0.03)])
-def test_motion_is_within_a_share_of_float32s(precision: str, limit: float) -> None:
-    exact, fast = _core.CpuEngine(DEFAULT_MODEL), fast_engine(precision)
+@pytest.mark.parametrize("model", PACKAGED.values(), ids=PACKAGED)
+def test_motion_is_within_a_share_of_float32s(model: Path, precision: str, limit: float) -> None:
+    exact, fast = _core.CpuEngine(model), fast_engine(model, precision)
     config, slots = exact.config, [exact.open(), fast.open()]
     assert slots == [0, 0]
     size, ahead, lag = config.turn_samples, config.agent_lookahead_frames * 640, config.user_lag_frames * 640
@@ -47,7 +50,7 @@ def test_motion_is_within_a_share_of_float32s(precision: str, limit: float) -> N
         motions.append((motion, other))
         fast.set_own_motion(0, motion)
     motion, other = (np.concatenate(side) for side in zip(*motions, strict=True))
-    std = np.maximum(motion.std(axis=0), _core.ModelFile(DEFAULT_MODEL).floats("motion_std"))  # of the training
+    std = np.maximum(motion.std(axis=0), _core.ModelFile(model).floats("motion_std"))  # of the training
     moving = motion.std(axis=0) > 0
     assert moving.sum() > 30 and not other[:, ~moving].any()
     share = np.abs(motion - other).mean(axis=0)[moving] / std[moving]
