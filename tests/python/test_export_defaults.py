@@ -49,6 +49,33 @@ def test_defaults_change_and_nothing_else(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "same.gguf").read_bytes() == path.read_bytes()
 
 
+def test_the_mean_of_models_of_one_lineage(path: Path, tmp_path: Path) -> None:
+    models = [load_gguf(path) for _ in range(3)]
+    for i, model in enumerate(models[1:]):
+        for parameter in model.parameters():
+            parameter.data += 0.25 * (i + 1)
+        save_gguf(tmp_path / f"{i}.gguf", model, dtype="f32")
+    words = ["export", "--to", "gguf", "--model", path, "--average", tmp_path / "0.gguf", "--average",
+             tmp_path / "1.gguf", "--steps", "2", "--out", tmp_path / "mean.gguf"]  # fmt: skip
+    build_app()([str(w) for w in words], prog_name="visavis", standalone_mode=False)
+    mean, trained = load_gguf(tmp_path / "mean.gguf"), {name for name, _ in models[0].named_parameters()}
+    assert mean.config.steps == 2 and _core.ModelFile(tmp_path / "mean.gguf").name == "small"
+    for name, tensor in models[0].saved_tensors().items():
+        wanted = tensor + 0.25 if name in trained else tensor
+        torch.testing.assert_close(mean.saved_tensors()[name], wanted, rtol=2**-8, atol=1e-6, msg=name)
+
+
+def test_models_of_another_kind_have_no_mean(path: Path, tmp_path: Path) -> None:
+    wide = Timar(small_config(denoise_target="residual", sampler="dpm2m", head_width=40))
+    other = load_gguf(path)
+    other.motion_mean += 1
+    for model, what in ((wide, "diffloss"), (other, "motion_mean")):
+        save_gguf(tmp_path / "other.gguf", model)
+        with pytest.raises(InvalidArgument, match=rf"other\.gguf and .*m\.gguf differ in {what}.*same shape"):
+            change_defaults(path, tmp_path / "mean.gguf", [], [tmp_path / "other.gguf"])
+    assert not (tmp_path / "mean.gguf").exists()
+
+
 def test_a_shorter_history_is_the_same_until_it_is_full(path: Path, tmp_path: Path) -> None:
     change_defaults(path, tmp_path / "short.gguf", ["context_turns=2"])
     short, whole = motions(tmp_path / "short.gguf", 4), motions(path, 4)
@@ -75,5 +102,5 @@ def test_what_needs_training_is_refused(path: Path, tmp_path: Path, setting: str
 
 def test_settings_are_of_model_files_alone(tmp_path: Path) -> None:
     words = ["export", "--to", "onnx", "--set", "steps=2", "--out", str(tmp_path / "g")]
-    with pytest.raises(InvalidArgument, match="--set goes with --to gguf"):
+    with pytest.raises(InvalidArgument, match="--set and --average go with --to gguf"):
         build_app()(words, prog_name="visavis", standalone_mode=False)

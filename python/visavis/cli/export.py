@@ -61,6 +61,13 @@ def main(
     sampler: Annotated[
         str | None, typer.Option(help="Sampler: ancestral or dpm2m.", show_default="the model's")
     ] = None,
+    average: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Model file of the same lineage, gguf: the weights become the mean; may be repeated.",
+            show_default="none",
+        ),
+    ] = None,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,10 +87,10 @@ def main(
         raise InvalidArgument(f"--profile {profile.value} is for --to onnx; engines are built of profile trt")
     if target and to not in (Form.tensorrt_rtx, Form.tensorrt):
         raise InvalidArgument("--target is for engines; expected --to tensorrt-rtx")
-    if setting and to is not Form.gguf:
-        raise InvalidArgument("--set goes with --to gguf; of graphs give --steps and --sampler")
+    if (setting or average) and to is not Form.gguf:
+        raise InvalidArgument("--set and --average go with --to gguf; of graphs give --steps and --sampler")
     if to is Form.gguf:
-        _write_gguf(model, out, steps, sampler, setting or [])
+        _write_gguf(model, out, steps, sampler, setting or [], average or [])
     elif to is Form.onnx:
         _write_graphs(model, out, profile or ProfileName.portable, steps, sampler)
     else:
@@ -120,7 +127,9 @@ def _write_engines(
     print(f"{out}: {about}; {_size(out, engines)}")
 
 
-def _write_gguf(model: Path | None, out: Path, steps: int | None, sampler: str | None, settings: list[str]) -> None:
+def _write_gguf(
+    model: Path | None, out: Path, steps: int | None, sampler: str | None, settings: list[str], others: list[Path]
+) -> None:
     """The model file, changed."""
     from visavis.cli.progress import progress_bar
 
@@ -131,8 +140,9 @@ def _write_gguf(model: Path | None, out: Path, steps: int | None, sampler: str |
     except ImportError as error:
         raise InvalidArgument(f"a model file needs {error.name}: pip install 'visavis[train]'") from error
     with progress_bar("export"):
-        change_defaults(model, out, settings)
-    print(f"{out}: {', '.join(settings) or 'unchanged'}; {out.stat().st_size / 1e6:.1f} MB")
+        change_defaults(model, out, settings, others)
+    done = [*settings, *([f"the mean of {1 + len(others)} models"] if others else [])]
+    print(f"{out}: {', '.join(done) or 'unchanged'}; {out.stat().st_size / 1e6:.1f} MB")
 
 
 def _size(out: Path, files: dict[str, Any]) -> str:

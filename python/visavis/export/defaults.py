@@ -22,12 +22,14 @@ CHANGEABLE: dict[str, Callable[[str], int | float | str]] = {
 }
 
 
-def change_defaults(model: str | Path | None, out: str | Path, settings: Sequence[str]) -> ModelConfig:
+def change_defaults(
+    model: str | Path | None, out: str | Path, settings: Sequence[str], others: Sequence[str | Path] = ()
+) -> ModelConfig:
     """Write the model file (None: the packaged one) with `key=value` settings in force; its configuration.
 
-    Weights keep their type.  `context_turns` may only fall, and only where turns are seen at a distance (relative
-    positions): the model then sees less of its history.  Raises InvalidArgument, Unsupported, FileError,
-    ModelFileError.
+    With `others`, models of the same shape, the weights are the mean of all.  Weights keep their type.
+    `context_turns` may only fall, and only where turns are seen at a distance (relative positions): the model then sees
+    less of its history.  Raises InvalidArgument, Unsupported, FileError, ModelFileError.
     """
     path = model_path(model)
     file = _core.ModelFile(path)
@@ -35,6 +37,8 @@ def change_defaults(model: str | Path | None, out: str | Path, settings: Sequenc
     if MODEL_TENSOR in kinds:
         raise Unsupported(f"model file {path}: its tensor {MODEL_TENSOR} would be lost; change the file it came from")
     loaded = load_gguf(path)
+    if others:
+        _average(loaded, path, [model_path(other) for other in others])
     changes = dict(_parsed(setting) for setting in settings)
     config = loaded.config.with_options(**changes)
     if not 0 <= config.noise_coherence < 1 or config.steps < 1:
@@ -45,6 +49,26 @@ def change_defaults(model: str | Path | None, out: str | Path, settings: Sequenc
     written = _with_history(loaded, config)
     save_gguf(out, written, file.name, file.license, file.data_note, dtype)
     return config
+
+
+def _average(model: Timar, path: Path, others: Sequence[Path]) -> None:
+    """Make the weights of a model the mean of its own and the others'; what is not trained must be the same."""
+    trained = dict(model.named_parameters())
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for other in others:
+        known = load_gguf(other).state_dict()
+        unlike = {name for name in state if name not in known or known[name].shape != state[name].shape}
+        unlike |= {name for name in state.keys() - trained.keys() - unlike if not torch.equal(known[name], state[name])}
+        if unlike or len(known) != len(state):
+            raise InvalidArgument(
+                f"{other} and {path} differ in {min(unlike, default='the number of tensors')}: a mean needs models of "
+                "the same shape and normalisation, such as one that was begun with the other (train --begin-with)"
+            )
+        for name in trained:
+            state[name] += known[name]
+    for name in trained:
+        state[name] /= 1 + len(others)
+    model.load_state_dict(state)
 
 
 def _parsed(setting: str) -> tuple[str, int | float | str]:
