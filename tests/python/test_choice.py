@@ -231,6 +231,7 @@ def test_bold_is_what_seeds_alone_do_not_explain() -> None:
     )
     assert tables.cell({1: [1.5], 2: [2.4]}, {1: [1.0], 2: [1.2]}) == "1.95 ± 0.64", "the seeds do not agree"
     assert tables.cell({1: [1.5]}, {1: [1.0]}) == "1.5" and tables.cell({4: [2.5], 5: [2.5]}, {1: [1.0]}) == "2.5"
+    assert tables.cell({1: [1500.0]}, {}) == "1500"
     infinite = {1: [1.0, np.inf], 2: [1.2, np.inf]}
     assert tables.cell(infinite, infinite) == "1.1 ± 0.14 / -"
     assert tables.cell({1: [1.0, 3.0], 2: [1.2, 3.0]}, infinite) == "1.1 ± 0.14 / 3"

@@ -61,11 +61,16 @@ def cell(ours: Mapping[int, Numbers], base: Mapping[int, Numbers]) -> str:
         if not np.isfinite(values).all():
             parts.append("-")
             continue
-        text = spread(values) if np.ptp(values) > 0 else f"{values[0]:.3g}"
+        text = spread(values) if np.ptp(values) > 0 else _plain(values[0])
         both = [seed for seed in ours if seed in base]
         pairs = np.array([[ours[seed][i], base[seed][i]] for seed in both]).reshape(-1, 2)
         parts.append(f"**{text}**" if clear(*pairs.T) else text)
     return " / ".join(parts)
+
+
+def _plain(value: float) -> str:
+    """Three digits; whole numbers as they are."""
+    return f"{value:.0f}" if value == round(value) else f"{value:.3g}"
 
 
 def clear(ours: Array, base: Array) -> bool:
