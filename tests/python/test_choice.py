@@ -272,6 +272,7 @@ def test_a_model_is_changed_and_nothing_trained(stand_in: None, tmp_path: Path) 
     assert changed[0][4] == str(model) and changed[0][6] == "steps=2"
     text = tables.results(choice, merged(runs, []))
     assert text.startswith("4 runs, the file shipped.gguf, changed; conversations")
+    assert "visavis export --to gguf --model shipped.gguf --out runs/default-1/model.gguf" in text, "no folder of ours"
     assert text.splitlines()[4].split("|")[-2].strip() == "-", "steps of a training that nobody knows"
     save_gguf(model, Timar(small_config(width=32)))
     with pytest.raises(InvalidArgument, match="holds another campaign: model "):

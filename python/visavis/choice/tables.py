@@ -1,6 +1,8 @@
 """The table of a choice: every axis for every variant, mean and spread over seeds, what differs from the default."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +99,8 @@ def levels_table(rows: list[Row]) -> str:
 
 def commands(choice: Choice) -> str:
     """What makes and measures the default again; a variant has its `--set` besides."""
-    run = Run(choice, DEFAULT, choice.seeds[0])
+    named = choice if choice.model is None else replace(choice, model=Path(choice.model.name))
+    run = Run(named, DEFAULT, choice.seeds[0])
     out, data = f"runs/{run.folder.name}", choice.data.name
     voices = None if choice.voices is None else choice.voices.name
     words = (run.making(data, out), run.evaluation(data, voices, out), run.timing(out))
