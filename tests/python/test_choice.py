@@ -281,6 +281,12 @@ def test_a_model_is_changed_and_nothing_trained(stand_in: None, tmp_path: Path) 
         make(tmp_path, steps=3, model=model)
 
 
+def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    words = ["choose", "--data", "corpus", "--out", str(tmp_path / "runs"), "--model", "nothing.gguf"]
+    with pytest.raises(FileError, match=r"nothing\.gguf does not exist"):
+        build_app()(words, prog_name="visavis", standalone_mode=False)
+
+
 # ---- rows that travel
 
 

@@ -47,7 +47,7 @@ def main(
     model: Annotated[
         Path | None,
         typer.Option(
-            help="Model file: nothing is trained, the variants that need no training are changes of it.",
+            help="Model file, default or tiny: nothing is trained; variants that need no training are changes of it.",
             show_default="none",
         ),
     ] = None,
@@ -71,6 +71,7 @@ def main(
     from visavis.choice.campaign import Choice, run_choice
     from visavis.choice.rows import left, merged, read_rows, write_rows
     from visavis.choice.tables import results
+    from visavis.engine import model_path
 
     choice = Choice(
         data=data,
@@ -84,7 +85,7 @@ def main(
         threads=threads,
         settings=tuple(setting or ()),
         minutes=minutes,
-        model=model,
+        model=None if model is None else model_path(model),
     )
     runs = choice.runs()
     known = [] if rows is None else read_rows(rows, choice)
