@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed.nn  # before a group: its defaults would keep the group, and gloo's threads, to the end
 from torch import distributed
 from torch.utils.tensorboard import SummaryWriter
 
