@@ -224,6 +224,13 @@ def test_the_table_has_every_axis_and_says_what_differs(stand_in: None, tmp_path
     assert "visavis evaluate --suite default --data corpus --voices voices --split val" in text
 
 
+def test_the_table_names_the_default_that_it_was_measured_around(stand_in: None, tmp_path: Path) -> None:
+    settings = ("width=128", "heads=4", "peak_rate=5e-4")
+    choice = make(tmp_path, seeds=(1,), only=("width-160", "depth-2"), settings=settings)
+    text = tables.results(choice, rows_of(choice))
+    assert "| width | 128 | 160 | width=160, heads=5 |" in text and "| depth | 4 | 2 | depth=2 |" in text
+
+
 def test_bold_is_what_seeds_alone_do_not_explain() -> None:
     assert tables.cell({1: [1.5], 2: [1.7]}, {1: [1.0], 2: [1.2]}) == "**1.6 ± 0.14**"
     assert tables.cell({1: [1.5], 2: [2.3]}, {1: [1.0], 2: [1.8]}) == "1.9 ± 0.57", (

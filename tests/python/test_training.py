@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conversations import write_data_set
-from small_models import random_batch, small_config
+from small_models import random_batch, randomised, small_config
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.dualtalk import Dialogue, Person
@@ -23,7 +23,7 @@ from visavis.training.bands import BandRecipe, random_bands, warp_matrix
 from visavis.training.crops import CropRecipe, CropSampler
 from visavis.training.ema import Ema
 from visavis.training.loop import Run, train
-from visavis.training.objective import Objective, Probes, border_difference, stratified_times
+from visavis.training.objective import Objective, Probes, blind_to_lips, border_difference, stratified_times
 from visavis.training.recipes import Recipe, apply_settings, live_recipe, paper_recipe, recipe_and_config
 from visavis.training.sounds import SoundRecipe, Sounds
 
@@ -262,6 +262,33 @@ def test_frames_of_shut_lips_count_more() -> None:
     assert weight[2, 3, at("headPitch")] == 1.0
     lips = int((model.motion_weight > 0).sum()) - 1
     assert float(weight.sum()) == 4 * 5 * 55 + 2.0 * lips
+
+
+def test_lips_are_learnt_beside_a_strangers_past() -> None:
+    model = randomised(Timar(small_config(denoise_target="residual")))
+    model.residual_gain[:] = 0.0
+    model.residual_gain[:, [ARKIT55.index(name) for name in ("headYaw", "headPitch", "headRoll")]] = 0.9
+    blind_to_lips(model)
+    objective = Objective(Recipe(strangers=0.5, probe=0.0), torch.ones(2, 55), Probes(model.config))
+    batch = random_batch(model.config, 2, 6, seed=3)
+    jaw, pitch = ARKIT55.index("jawOpen"), ARKIT55.index("headPitch")
+
+    def losses(crop: int | None = None, channel: int = 0) -> dict[str, float]:
+        motion = batch.agent_motion.clone()
+        if crop is not None:
+            motion[crop, :, channel] += 0.3
+        changed = replace(batch, agent_motion=motion)
+        terms = objective(model, changed, torch.Generator().manual_seed(1))
+        return {name: float(value.detach()) for name, value in terms.items() if name != "variance"}
+
+    def unlike(crop: int, channel: int) -> set[str]:
+        found, plain = losses(crop, channel), losses()
+        return {name for name in plain if name.split("_")[0] in ("mouth", "head") and found[name] != plain[name]}
+
+    assert unlike(0, pitch) == set()  # nobody looks at the head of the crop that has another's past
+    assert unlike(0, jaw) >= {"mouth"} and not unlike(0, jaw) & {"head", "head_moves"}
+    assert unlike(1, jaw) == set()  # and nobody at the lips of the other
+    assert {"head", "mouth"} <= unlike(1, pitch)  # its head is learnt, and is the past of both
 
 
 def test_average_starts_fast_and_ends_slow() -> None:

@@ -31,7 +31,7 @@ def results(choice: Choice, rows: list[Row]) -> str:
         f"at best; {machine}. Mean ± standard deviation over seeds. **Bold**: with the same seed it differs from the "
         f"default, on average, by over {CLEAR} standard deviations, of these differences and of the default's values."
     )
-    return "\n\n".join([head, axes_table(rows), levels_table(rows), commands(choice)]) + "\n"
+    return "\n\n".join([head, axes_table(rows), levels_table(choice, rows), commands(choice)]) + "\n"
 
 
 def axes_table(rows: list[Row]) -> str:
@@ -88,11 +88,14 @@ def title(variant: Variant) -> str:
     return DEFAULT.factor if variant is DEFAULT else f"{FACTORS[variant.factor][0]}: {variant.level}"
 
 
-def levels_table(rows: list[Row]) -> str:
+def levels_table(choice: Choice, rows: list[Row]) -> str:
     """What the rows are, as words of the commands."""
+    given = dict(setting.split("=", 1) for setting in choice.settings)
     lines = ["| factor | default | row | `--set` of train, or of export --to gguf |", "| --- |" + " --- |" * 3]
     for variant in dict.fromkeys(row.variant for row in rows if row.variant is not DEFAULT):
         words, level = FACTORS[variant.factor]
+        if variant.trained:  # around another default, perhaps
+            level = given.get(variant.settings[0].split("=", 1)[0], level)
         lines.append(f"| {words} | {level} | {variant.level} | {', '.join(variant.settings or variant.changes)} |")
     return "\n".join(lines)
 

@@ -43,7 +43,7 @@ class Distillation:
             target = denoised(self.teacher, condition, noise, self.steps_in)
         error = denoised(model, condition, noise, model.config.steps) - target
         error = error.reshape(len(error), -1, model.config.n_channels)
-        terms = self.objective.errors(model, error, torch.ones_like(error))
+        terms = self.objective.errors(model, error, torch.ones_like(error), torch.ones_like(error[:, 0]))
         return {"total": torch.stack([*terms.values()]).sum(), **terms}
 
     def conditions(self, batch: TurnBatch, generator: torch.Generator) -> Tensor:

@@ -5,6 +5,7 @@ the values, their first and their second differences, taken across the border to
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
 lips) to be quick.  Frames of shut lips weigh more in the values: that does move the answer, towards shut.  Times are
 stratified over the repeats of a row.  Linear probes read rows, coming activity and the user's last second from z.
+Lips are learnt in crops whose own past is another crop's, everything else in the others.
 Paper recipe: TIMAR's loss.
 """
 
@@ -24,7 +25,7 @@ from visavis.model.config import ModelConfig
 from visavis.model.diffusion import out_of_range
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
-from visavis.model.process import N_STEPS
+from visavis.model.process import DPM_FIRST, N_STEPS
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.recipes import Recipe
 
@@ -60,7 +61,7 @@ class Seen(NamedTuple):
     batch: TurnBatch
     clean: Tensor  # (B, F + L, C) own motion, normalised, from one turn before the crop
     z: Tensor  # (B, n, F, D) of the own motion with noise on it
-    own: Tensor  # `clean` with the noise that the head sees
+    own: Tensor  # the past that the model is given, its own or another's, with the noise that the head sees
 
 
 @dataclass
@@ -98,37 +99,64 @@ class Objective:
 
     def _live(self, model: Timar, batch: TurnBatch, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         recipe, head, config = self.recipe, model.diffloss, model.config
-        batch, clean, z, own = self.seen(model, batch, generator)
+        n_crops = len(batch.agent_motion)
+        strange = self.strange_crops(model, n_crops)
+        batch, clean, z, own = self.seen(model, batch, generator, strange)
         before = model.by_turn(own[:, : batch.agent_motion.shape[1]])[:, :, -1]  # (B, n, C)
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
         weight = self.closures(model, batch.agent_motion)  # (N, F or 1, C)
-        probe = self._probe(model, z, rows, clean, weight, batch) if recipe.probe > 0 else z.sum() * 0.0
-        embedded = head.net.cond_embed(condition).repeat(recipe.repeats, 1)
-        rows = rows.repeat(recipe.repeats, 1)
-        t = stratified_times(len(rows), recipe.repeats, generator)
+        taught = torch.ones(n_crops, config.n_channels, dtype=torch.bool, device=rows.device)
+        if strange:
+            taught[:strange], taught[strange:] = fast_channels(model), ~fast_channels(model)
+        probe = z.sum() * 0.0
+        if recipe.probe > 0:
+            probe = self._probe(model, z, rows, clean, weight, taught, batch)
+        n_strange = strange * (len(rows) // n_crops)  # rows
+
+        def repeated(x: Tensor) -> Tensor:
+            return torch.cat([x[n_strange:].repeat(recipe.repeats, *[1] * (x.dim() - 1)), x[:n_strange]])
+
+        taught = taught.repeat_interleave(len(rows) // n_crops, 0)  # (N, C)
+        embedded, rows, weight, taught = map(repeated, (head.net.cond_embed(condition), rows, weight, taught))
+        n_own = len(rows) - n_strange
+        t = stratified_times(n_own, recipe.repeats, generator)
+        t = torch.cat([t, torch.full((n_strange,), DPM_FIRST, device=t.device)])
         noise = torch.randn(rows.shape, generator=generator, device=rows.device)
-        xt = head.noised(rows, t, noise)
+        # What a stranger's row would say of slow channels, it says of the wrong past; lips are decided before, anyway.
+        xt = torch.cat([head.noised(rows[:n_own], t[:n_own], noise[:n_own]), noise[n_own:]])
         x0, v = head.predict(xt * ~fast_values(model), t, embedded)
         error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
-        terms = {**self.errors(model, error, weight.repeat(recipe.repeats, 1, 1)), "probe": (1.0 - progress) * probe}
+        terms = {**self.errors(model, error, weight, taught), "probe": (1.0 - progress) * probe}
+        x0, xt, v, rows, t = (x[:n_own] for x in (x0, xt, v, rows, t))
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
         variance = bits.mean() * len(head.mask) / head.mask.sum()
         excess = recipe.variance_range * out_of_range(v).mean()
         total = torch.stack([*terms.values()]).sum() + recipe.variance_weight * variance + excess
         return {"total": total, **terms, "variance": variance}
 
-    def seen(self, model: Timar, batch: TurnBatch, generator: torch.Generator) -> "Seen":
-        """What the head is to draw the crop's turns from."""
+    def strange_crops(self, model: Timar, n_crops: int) -> int:
+        """How many of a batch's crops, the first ones, have another's past; at least one keeps its own.
+
+        The true past of brows and head tells of stress, and so of the lips; what a model generated tells nothing, and
+        lips that believe it follow the voice less well.
+        """
+        if not bool(fast_channels(model).any()):
+            return 0
+        return min(round(self.recipe.strangers * n_crops), n_crops - 1)
+
+    def seen(self, model: Timar, batch: TurnBatch, generator: torch.Generator, strange: int = 0) -> "Seen":
+        """What the head is to draw the crop's turns from; `strange` crops, the first, have their neighbour's past."""
         batch = eased_in(model, batch)
         blind = ~fast_channels(model)  # (C,)
         batch = replace(batch, user_motion=torch.where(blind, batch.user_motion, model.motion_mean))
         clean = model.own_motion(batch) * blind
-        z = model.condition_on(batch, self._noised(model, clean, self.recipe.own_past_noise * blind, generator))
+        past = torch.cat([clean.roll(1, 0)[:strange], clean[strange:]])
+        z = model.condition_on(batch, self._noised(model, past, self.recipe.own_past_noise * blind, generator))
         # The head continues from the last own frames, so their noise goes with how far a channel moves in a frame.
         steps = self.recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
-        return Seen(batch, clean, z, self._noised(model, clean, steps, generator))
+        return Seen(batch, clean, z, self._noised(model, past, steps, generator))
 
     def closures(self, model: Timar, motion: Tensor) -> Tensor:
         """Weights of the errors of rows, (N, F or 1, C), from the agent's raw motion (B, n*F, C).
@@ -143,12 +171,23 @@ class Objective:
         frames = 1 if model.config.denoise_unit == "frame" else model.config.turn_frames
         return weight.reshape(-1, frames, weight.shape[-1])
 
-    def _probe(self, model: Timar, z: Tensor, rows: Tensor, clean: Tensor, weight: Tensor, batch: TurnBatch) -> Tensor:
+    def _probe(
+        self,
+        model: Timar,
+        z: Tensor,
+        rows: Tensor,
+        clean: Tensor,
+        weight: Tensor,
+        taught: Tensor,
+        batch: TurnBatch,
+    ) -> Tensor:
         """Errors of the probes: rows, how much slow channels are about to move, how loud the user was."""
         row, activity, heard = (probe.float() for probe in self.probes(z))  # (B, n, F, C), (B, n, C), (B, n, 25)
-        squares = ((row - rows.reshape(row.shape)).square() * weight.reshape(row.shape)).mean((0, 1, 2))
+        squares = (row - rows.reshape(row.shape)).square() * weight.reshape(row.shape)
+        squares = mean_of(squares.mean((1, 2)), taught)
         coming = upcoming_activity(clean, model.config.turn_frames, self.scales[0])  # (B, n', C)
-        surprise = (activity[:, : coming.shape[1]] - coming).square().mean((0, 1)) * ~fast_channels(model)
+        surprise = (activity[:, : coming.shape[1]] - coming).square().mean(1)
+        surprise = mean_of(surprise, taught) * ~fast_channels(model)
         errors = self._weighted(model, squares + self.recipe.forecast * surprise)
         missed = (heard - user_loudness(batch.user_audio, model.config)).square().mean()
         total: Tensor = torch.stack([*errors.values()]).sum() + self.recipe.hearing * missed
@@ -160,14 +199,17 @@ class Objective:
         noise = torch.randn(own.shape, generator=generator, device=own.device)
         return own + share * largest * noise * (model.motion_weight > 0)
 
-    def errors(self, model: Timar, error: Tensor, weight: Tensor) -> dict[str, Tensor]:
-        """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group."""
-        squares = (error.square() * weight).mean((0, 1))  # (C,)
+    def errors(self, model: Timar, error: Tensor, weight: Tensor, taught: Tensor) -> dict[str, Tensor]:
+        """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group.
+
+        Means are over the rows that a channel is taught in, (N, C).
+        """
+        squares = mean_of((error.square() * weight).mean(1), taught)  # (C,)
         smooth = torch.zeros_like(squares)
         if model.config.denoise_target == "residual":
             error = error * model.residual_scale
         for order, scale in enumerate(self.scales.to(error.device), start=1):
-            smooth = smooth + scale * border_difference(error, order).square().mean((0, 1))
+            smooth = smooth + scale * mean_of(border_difference(error, order).square().mean(1), taught)
         terms = self._weighted(model, squares)
         if self.recipe.smoothness > 0:
             moves = self._weighted(model, smooth).items()
@@ -228,6 +270,11 @@ def border_difference(error: Tensor, order: int) -> Tensor:
     """Differences over frames of an error (N, F, C), the true frames before the turn counting as error 0."""
     padded = torch.nn.functional.pad(error, (0, 0, order, 0))
     return torch.diff(padded, n=order, dim=1)
+
+
+def mean_of(values: Tensor, there: Tensor) -> Tensor:
+    """The mean over the rows of values (N, C) that are there (N, C), (C,); 0 where none is."""
+    return (values * there).sum(0) / there.sum(0).clamp_min(1)
 
 
 def stratified_times(n_rows: int, repeats: int, generator: torch.Generator) -> Tensor:

@@ -53,6 +53,7 @@ class Recipe:
     repeats: int = 4  # diffusion times drawn for each turn
     own_past_noise: float = 0.1  # largest std of the noise on the agent's own past, drawn for each crop
     head_past_noise: float = 0.3  # the same for the last own frames that the head sees, in rms steps of a frame
+    strangers: float = 0.0  # share of a batch's crops with another's past: there lips are learnt, the rest elsewhere
     probe: float = 0.5  # weight of the linear readings of z at the start; it falls to 0 over the run
     forecast: float = 0.3  # of the activity to come, among them
     hearing: float = 2.0  # of the user's loudness in the last second, among them
