@@ -24,6 +24,7 @@ from visavis.training.crops import CropRecipe, CropSampler
 from visavis.training.ema import Ema
 from visavis.training.loop import Run, train
 from visavis.training.objective import Objective, Probes, blind_to_lips, border_difference, stratified_times
+from visavis.training.onsets import Muted, heard_frames, late_onsets, mute
 from visavis.training.recipes import Recipe, apply_settings, live_recipe, paper_recipe, recipe_and_config
 from visavis.training.sounds import SoundRecipe, Sounds
 
@@ -186,6 +187,57 @@ def test_voices_of_others_are_softer_than_ones_own() -> None:
         assert -62.5 < 20 * np.log10(alone[alone != 0].std()) < -51.5
 
 
+def phrases() -> Person:
+    """Two phrases of ten phones of 0.1 s each, from 1.0 s and from 3.0 s on; noise all along."""
+    kinds = ["AY1", "D", "OW1", "N", "P", "AY1", "N", "OW1", "N", "AY1"]
+    starts = np.array([*(1.0 + 0.1 * np.arange(10)), *(3.0 + 0.1 * np.arange(10))])
+    labels = {"phone_label": np.array(kinds * 2), "phone_start": starts, "phone_end": starts + 0.1}
+    rng = np.random.default_rng(0)
+    return Person(rng.standard_normal(16000 * 6).astype(np.float16), np.zeros((150, 55), np.float32), labels)
+
+
+def test_late_onsets_open_phrases_with_any_phone() -> None:
+    person = phrases()
+    opened = []
+    for seed in range(400):
+        muted = late_onsets(person, 0.0, 6.0, np.random.default_rng(seed), 1.0)
+        assert [m.begin for m in muted] == pytest.approx([0.8, 2.8])
+        for m, first in zip(muted, (1.0, 3.0), strict=True):
+            phone = round((m.end - first) * 10)
+            assert m.end == pytest.approx(first + 0.1 * phone) and 2 <= phone <= 9
+            opened.append(phone)
+        assert late_onsets(person, 0.0, 6.0, np.random.default_rng(seed), 1.0) == muted
+    share = np.bincount(opened, minlength=10) / len(opened)
+    assert share[4] == pytest.approx(3 / 6, abs=0.06), "one plosive, three other kinds"
+    for others in ([2, 7], [3, 6, 8], [5, 9]):
+        assert share[others].sum() == pytest.approx(1 / 6, abs=0.04)
+    assert len(late_onsets(person, 2.0, 6.0, np.random.default_rng(0), 1.0)) == 1
+    assert late_onsets(person, 0.0, 6.0, np.random.default_rng(0), 0.0) == []
+    assert late_onsets(counting_dialogue().persons[0], 0.0, 6.0, np.random.default_rng(0), 1.0) == []
+
+
+def test_what_is_muted_is_not_heard_and_not_asked() -> None:
+    voice = np.ones(16000, np.float32)
+    stretch = Muted(1.2, 1.6)
+    mute(voice, 16000, [stretch, Muted(0.0, 1.0)])
+    assert (voice[:3200] == 1).all() and (voice[9600:] == 1).all()
+    assert (voice[3200:9520] == 0).all() and (np.diff(voice[9520:9600]) > 0).all()
+    known = heard_frames(25, 25, [stretch])
+    np.testing.assert_array_equal(np.flatnonzero(~known), np.arange(5, 15))  # frame 40, at 1.6 s, is heard
+
+    person = phrases()
+    dialogue = Dialogue("talk", (person, person))
+    recipe = replace(PLAIN, onsets=1.0)
+    batch = CropSampler([dialogue], tiny_config(), recipe, seed=1).batch(0, 8)
+    plain = CropSampler([dialogue], tiny_config(), PLAIN, seed=1).batch(0, 8)
+    assert plain.agent_motion_known is None and batch.agent_motion_known is not None
+    audio = batch.agent_audio[:, tiny_config().context_samples :]
+    silent = (audio[:, : 100 * SAMPLES_PER_FRAME].reshape(8, 100, -1) == 0).all(-1)
+    asked = batch.agent_motion_known
+    assert (~asked).sum() > 40 and (silent & ~asked).sum() > 0.9 * (~asked).sum()
+    assert not (silent & asked)[:, 1:].any()
+
+
 def test_crops_know_where_a_person_speaks() -> None:
     dialogue = counting_dialogue()
     for person in dialogue.persons:
@@ -256,12 +308,36 @@ def test_frames_of_shut_lips_count_more() -> None:
     motion = torch.zeros(2, 10, 55)
     motion[1, 3, [at("mouthPressLeft"), at("mouthPressRight")]] = 0.8
     scales = torch.ones(2, 55)
-    weight = Objective(Recipe(closure=3.0), scales, Probes(model.config)).closures(model, motion)  # (turns, F, C)
+    batch = replace(random_batch(model.config, 2, 2), agent_motion=motion)
+    objective = Objective(Recipe(closure=3.0), scales, Probes(model.config))
+    weight = objective.weights(model, batch)  # (turns, F, C)
     assert weight.shape == (4, 5, 55)
     assert weight[2, 3, at("jawOpen")] == 3.0
     assert weight[2, 3, at("headPitch")] == 1.0
     lips = int((model.motion_weight > 0).sum()) - 1
     assert float(weight.sum()) == 4 * 5 * 55 + 2.0 * lips
+    known = torch.ones(2, 10, dtype=torch.bool)
+    known[1, 2:5] = False
+    left = objective.weights(model, replace(batch, agent_motion_known=known))
+    assert (left[2, 2:] == 0).all() and torch.equal(left[3], weight[3])
+
+
+def test_frames_that_are_left_out_are_not_learnt() -> None:
+    model = randomised(Timar(small_config(denoise_target="residual")))
+    model.residual_gain[:] = 0.0
+    blind_to_lips(model)
+    objective = Objective(Recipe(), torch.ones(2, 55), Probes(model.config))
+    known = torch.ones(2, 30, dtype=torch.bool)
+    known[:, 7:16] = False
+    batch = replace(random_batch(model.config, 2, 6, seed=3), agent_motion_known=known)
+
+    def losses(frame: int) -> dict[str, float]:
+        motion = batch.agent_motion.clone()
+        motion[0, frame, ARKIT55.index("jawOpen")] += 0.3
+        terms = objective(model, replace(batch, agent_motion=motion), torch.Generator().manual_seed(1))
+        return {name: float(value.detach()) for name, value in terms.items() if name not in ("variance", "total")}
+
+    assert losses(7) == losses(15) != losses(16)
 
 
 def test_lips_are_learnt_beside_a_strangers_past() -> None:

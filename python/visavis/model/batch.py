@@ -25,6 +25,7 @@ class TurnBatch:
     lookahead_present: Tensor | None = None  # (B, n) bool; None: known in every turn
     user_bands: Tensor | None = None  # (B, mel_bands, mel_bands), see LogMelEncoder.log_mel; None: unchanged
     agent_bands: Tensor | None = None  # the same of the agent's voice
+    agent_motion_known: Tensor | None = None  # (B, L) bool, frames that errors are counted in; None: all
     agent_style: Tensor | None = None  # (B, S) in [-1, 1], of models with styles; None: the average person
 
     def to(self, device: torch.device | str) -> "TurnBatch":

@@ -18,6 +18,7 @@ from visavis.model.config import ModelConfig
 from visavis.model.timar import TurnBatch
 from visavis.training.augment import Augmentation, augment_voice
 from visavis.training.bands import BandRecipe, random_bands
+from visavis.training.onsets import Muted, heard_frames, late_onsets, mute
 from visavis.training.sounds import SoundRecipe, Sounds
 
 Floats = npt.NDArray[np.float32]
@@ -35,6 +36,7 @@ class CropRecipe:
     switch: float = 0.15  # a user stream appears or vanishes at a turn border
     style_absent: float = 0.2  # the agent counts as the average person, of models with styles
     lookahead_absent: float = 0.1  # the agent's speech past a turn is not known, in all turns of the crop
+    onsets: float = 0.0  # share of the agent's phrases whose beginning is not heard (training/onsets.py)
     user_lag: bool = True
     normalise_audio: bool = False  # for wav2vec2 alone: zero mean, unit variance per crop, as its processor does
     augmentation: Augmentation | None = field(default_factory=Augmentation)
@@ -80,13 +82,23 @@ class CropSampler:
         start = int(rng.integers(0, dialogue.n_frames - self.n_frames + 1))
         if fresh and rng.random() < 0.5:
             start = 0
-        voices = self._voices(agent, user, start, fresh, rng)
+        muted = self._muted(agent, start, rng)
+        voices = self._voices(agent, user, start, fresh, muted or [], rng)
         motions = self._motions(agent, user, start, fresh)
         absence = self._absence(voices, user, start, fresh, dialogue.alone, rng)
         n_turns = self.n_frames // self.config.turn_frames
         ahead = np.full(n_turns, rng.random() >= self.recipe.lookahead_absent)
+        known = {} if muted is None else {"agent_motion_known": heard_frames(start, self.n_frames, muted)}
         spoilt = {"lookahead_present": ahead, **self._bands(rng), **self._style(agent, rng)}
-        return {**voices, **motions, **absence, **spoilt}
+        return {**voices, **motions, **known, **absence, **spoilt}
+
+    def _muted(self, agent: Person, start: int, rng: np.random.Generator) -> list[Muted] | None:
+        """Beginnings of the agent's phrases that are not heard; None: not done."""
+        if not self.recipe.onsets:
+            return None
+        context = self.config.context_samples // SAMPLES_PER_FRAME
+        begin, end = ((start + n) / FRAME_RATE for n in (-context, self.n_frames))
+        return late_onsets(agent, begin, end, rng, self.recipe.onsets)
 
     def _style(self, agent: Person, rng: np.random.Generator) -> dict[str, Floats]:
         """Who the agent is, (S,): zeros, the average person, where it is not known or drops out."""
@@ -109,7 +121,7 @@ class CropSampler:
         return start if fresh else 0
 
     def _voices(
-        self, agent: Person, user: Person, start: int, fresh: bool, rng: np.random.Generator
+        self, agent: Person, user: Person, start: int, fresh: bool, muted: list[Muted], rng: np.random.Generator
     ) -> dict[str, Floats]:
         """Agent and (lagged) user samples with their history, augmented on one common stretch of time."""
         c, lag = self.config, self._lag
@@ -117,6 +129,7 @@ class CropSampler:
         begin = (start - lag) * SAMPLES_PER_FRAME - c.context_samples
         end = (start + self.n_frames + c.agent_lookahead_frames) * SAMPLES_PER_FRAME
         pair = [_slice(p.audio, begin, end) for p in (agent, user)]
+        mute(pair[0], begin, muted)
         if self.sounds is not None:
             spoken = [_speaking(p, begin, end) for p in (agent, user)]
             pair = [self.sounds.add(x, s, rng) for x, s in zip(pair, spoken, strict=True)]

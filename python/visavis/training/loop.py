@@ -208,7 +208,13 @@ class _Trainer:
             return None
         folder = read_split(self.run.data, "val", self.run.config.space)
         crops = replace(
-            self.run.recipe.crops, augmentation=None, sounds=None, bands=None, switch=0.0, lookahead_absent=0.0
+            self.run.recipe.crops,
+            augmentation=None,
+            sounds=None,
+            bands=None,
+            onsets=None,
+            switch=0.0,
+            lookahead_absent=0.0,
         )
         return CropSampler(folder.dialogues, self.run.config, crops, self.run.seed)
 

@@ -106,7 +106,7 @@ class Objective:
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
-        weight = self.closures(model, batch.agent_motion)  # (N, F or 1, C)
+        weight = self.weights(model, batch)  # (N, F or 1, C)
         taught = torch.ones(n_crops, config.n_channels, dtype=torch.bool, device=rows.device)
         if strange:
             taught[:strange], taught[strange:] = fast_channels(model), ~fast_channels(model)
@@ -127,7 +127,7 @@ class Objective:
         # What a stranger's row would say of slow channels, it says of the wrong past; lips are decided before, anyway.
         xt = torch.cat([head.noised(rows[:n_own], t[:n_own], noise[:n_own]), noise[n_own:]])
         x0, v = head.predict(xt * ~fast_values(model), t, embedded)
-        error = (x0 - rows * head.mask).reshape(len(rows), -1, config.n_channels)  # (N, F or 1, C)
+        error = (x0 - rows * head.mask).reshape(weight.shape) * (weight > 0)  # (N, F or 1, C)
         terms = {**self.errors(model, error, weight, taught), "probe": (1.0 - progress) * probe}
         x0, xt, v, rows, t = (x[:n_own] for x in (x0, xt, v, rows, t))
         bits = head.variational(rows * head.mask, x0.detach(), xt, v, t) * head.mask
@@ -158,16 +158,19 @@ class Objective:
         steps = self.recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
         return Seen(batch, clean, z, self._noised(model, past, steps, generator))
 
-    def closures(self, model: Timar, motion: Tensor) -> Tensor:
-        """Weights of the errors of rows, (N, F or 1, C), from the agent's raw motion (B, n*F, C).
+    def weights(self, model: Timar, batch: TurnBatch) -> Tensor:
+        """Weights of the errors of rows, (N, F or 1, C): of frames whose lips are shut, and 0 of those left out.
 
         A closure lasts two or three frames.  Where the voice leaves open when, the mean of all answers is a mouth that
         never shuts; a missed closure is seen, a too long one is not.
         """
+        motion = batch.agent_motion  # (B, n*F, C), raw
         weight = torch.ones_like(motion)
         if self.recipe.closure != 1 and model.config.motion_space == "arkit55":
             shut = torch.from_numpy(lips_shut(motion.cpu().numpy())).to(motion.device)  # (B, n*F)
             weight = weight + (self.recipe.closure - 1) * (shut[..., None] & fast_channels(model))
+        if batch.agent_motion_known is not None:
+            weight = weight * batch.agent_motion_known[..., None]
         frames = 1 if model.config.denoise_unit == "frame" else model.config.turn_frames
         return weight.reshape(-1, frames, weight.shape[-1])
 
