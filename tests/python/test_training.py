@@ -222,6 +222,10 @@ def test_what_is_muted_is_not_heard_and_not_asked() -> None:
     mute(voice, 16000, [stretch, Muted(0.0, 1.0)])
     assert (voice[:3200] == 1).all() and (voice[9600:] == 1).all()
     assert (voice[3200:9520] == 0).all() and (np.diff(voice[9520:9600]) > 0).all()
+    for length in (9560, 9519, 3200, 100):  # voices that end within, or before
+        short = np.ones(length, np.float32)
+        mute(short, 16000, [stretch])
+        np.testing.assert_array_equal(short, voice[:length])
     known = heard_frames(25, 25, [stretch])
     np.testing.assert_array_equal(np.flatnonzero(~known), np.arange(5, 15))  # frame 40, at 1.6 s, is heard
 

@@ -212,7 +212,7 @@ class _Trainer:
             augmentation=None,
             sounds=None,
             bands=None,
-            onsets=None,
+            onsets=0.0,
             switch=0.0,
             lookahead_absent=0.0,
         )

@@ -61,10 +61,10 @@ def mute(voice: npt.NDArray[np.float32], first_sample: int, stretches: list[Mute
     ramp = round(RAMP_S * SAMPLE_RATE)
     for stretch in stretches:
         begin, end = (max(0, round(x * SAMPLE_RATE) - first_sample) for x in (stretch.begin, stretch.end))
-        fade = voice[max(begin, end - ramp) : end].copy()
-        voice[begin:end] = 0.0
-        if len(fade):
-            voice[end - len(fade) : end] = fade * np.linspace(0.0, 1.0, len(fade), dtype=np.float32)
+        rising = max(begin, end - ramp)
+        voice[begin:rising] = 0.0
+        last = voice[rising:end]  # less than the ramp where the voice ends
+        last *= np.linspace(0.0, 1.0, ramp, dtype=np.float32)[: len(last)]
 
 
 def heard_frames(first_frame: int, n_frames: int, stretches: list[Muted]) -> npt.NDArray[np.bool_]:
