@@ -14,7 +14,7 @@ WAV2VEC2 = Path(__file__).parents[1] / "data" / "timar-tiny" / "wav2vec2"
 SMALL = ["width=32", "depth=1", "heads=2", "token_width=16", "head_width=24", "head_depth=1", "batch=2", "repeats=2"]
 # The command line, and at exit which threads are left: gloo's, if any, would abort the process as Python ends.
 VISAVIS = """
-import atexit, pathlib, sys
+import atexit, pathlib
 from visavis.cli import main
 tasks = pathlib.Path("/proc/self/task")
 atexit.register(lambda: print("threads:", [(task / "comm").read_text().strip() for task in tasks.iterdir()]))

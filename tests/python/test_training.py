@@ -314,7 +314,7 @@ def test_frames_of_shut_lips_count_more() -> None:
     scales = torch.ones(2, 55)
     batch = replace(random_batch(model.config, 2, 2), agent_motion=motion)
     objective = Objective(Recipe(closure=3.0), scales, Probes(model.config))
-    weight = objective.weights(model, batch)  # (turns, F, C)
+    weight = objective.error_weights(model, batch)  # (turns, F, C)
     assert weight.shape == (4, 5, 55)
     assert weight[2, 3, at("jawOpen")] == 3.0
     assert weight[2, 3, at("headPitch")] == 1.0
@@ -322,7 +322,7 @@ def test_frames_of_shut_lips_count_more() -> None:
     assert float(weight.sum()) == 4 * 5 * 55 + 2.0 * lips
     known = torch.ones(2, 10, dtype=torch.bool)
     known[1, 2:5] = False
-    left = objective.weights(model, replace(batch, agent_motion_known=known))
+    left = objective.error_weights(model, replace(batch, agent_motion_known=known))
     assert (left[2, 2:] == 0).all() and torch.equal(left[3], weight[3])
 
 

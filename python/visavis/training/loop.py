@@ -4,6 +4,7 @@ With --steps the same seed gives the same run; with --minutes the schedule follo
 --processor-minutes it follows the time that this process's threads computed, which a busy machine hardly changes.
 """
 
+import importlib
 import json
 import math
 import os
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed.nn  # before a group: its defaults would keep the group, and gloo's threads, to the end
 from torch import distributed
 from torch.utils.tensorboard import SummaryWriter
 
@@ -115,6 +115,9 @@ class _Workers:
         local = int(os.environ.get("LOCAL_RANK", "0"))
         self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
         if self.size > 1:
+            # Optimisers import it, and its functions' defaults keep the group that there is then: gloo's threads would
+            # outlive destroy_process_group and may abort the process as Python ends.
+            importlib.import_module("torch.distributed.nn")
             distributed.init_process_group("nccl" if cuda else "gloo")
 
     def average_gradients(self, parameters: list[torch.nn.Parameter]) -> None:

@@ -5,7 +5,7 @@ the values, their first and their second differences, taken across the border to
 scaled by how much the channel really moves, so that slow channels (the head) learn to be smooth and fast ones (the
 lips) to be quick.  Frames of shut lips weigh more in the values: that does move the answer, towards shut.  Times are
 stratified over the repeats of a row.  Linear probes read rows, coming activity and the user's last second from z.
-Lips are learnt in crops whose own past is another crop's, everything else in the others.
+With `strangers` in the recipe lips are learnt in crops that have another crop's past, everything else in the others.
 Paper recipe: TIMAR's loss.
 """
 
@@ -106,7 +106,7 @@ class Objective:
         target = model.by_turn(model.normalise(batch.agent_motion))  # (B, n, F, C)
         rows = model.rows(target, before).reshape(-1, config.row_width)  # (N, R)
         condition = model.head_condition(z, own).reshape(len(rows), -1)
-        weight = self.weights(model, batch)  # (N, F or 1, C)
+        weight = self.error_weights(model, batch)  # (N, F or 1, C)
         taught = torch.ones(n_crops, config.n_channels, dtype=torch.bool, device=rows.device)
         if strange:
             taught[:strange], taught[strange:] = fast_channels(model), ~fast_channels(model)
@@ -140,7 +140,7 @@ class Objective:
         """How many of a batch's crops, the first ones, have another's past; at least one keeps its own.
 
         The true past of brows and head tells of stress, and so of the lips; what a model generated tells nothing, and
-        lips that believe it follow the voice less well.
+        lips that believe it follow the voice less well (docs/decisions.md 62).
         """
         if not bool(fast_channels(model).any()):
             return 0
@@ -158,7 +158,7 @@ class Objective:
         steps = self.recipe.head_past_noise * blind / self.scales[0].to(clean.device).sqrt()
         return Seen(batch, clean, z, self._noised(model, past, steps, generator))
 
-    def weights(self, model: Timar, batch: TurnBatch) -> Tensor:
+    def error_weights(self, model: Timar, batch: TurnBatch) -> Tensor:
         """Weights of the errors of rows, (N, F or 1, C): of frames whose lips are shut, and 0 of those left out.
 
         A closure lasts two or three frames.  Where the voice leaves open when, the mean of all answers is a mouth that

@@ -1,7 +1,7 @@
 """Late onsets in training crops: phrases whose beginning is not heard, so that any sound may open one.
 
-Hardly a phrase of the corpus opens with p, t or k ("I" and "the" open three in ten), while a game's characters say
-"please", "take this", "come".  A late onset mutes a phrase up to some phone; nothing is asked of the face before it.
+Hardly a phrase of the corpus opens with p, t or k (docs/decisions.md 63), while a game's characters say "please",
+"take this", "come".  A late onset mutes a phrase up to some phone; nothing is asked of the face before it.
 """
 
 from dataclasses import dataclass
