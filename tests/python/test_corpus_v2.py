@@ -20,11 +20,12 @@ from visavis.data.corpus.performer import TRACKS
 from visavis.data.corpus.person import DEG
 from visavis.data.corpus.phones import BILABIALS, Phone
 from visavis.data.corpus.prosody import Accent
-from visavis.data.corpus.text import Line
+from visavis.data.corpus.text import Line, line
 from visavis.data.corpus.v2 import listening, performer, prosody, rooms, speaking
 from visavis.data.corpus.v2.dialogue import draw_pair
 from visavis.data.corpus.v2.person import STYLE, StyledPerson, draw_person
-from visavis.data.corpus.v2.voices import POOL, SPEAKER_POOL, Speaker, moved, voices_of
+from visavis.data.corpus.v2.requests import REQUESTS, request
+from visavis.data.corpus.v2.voices import POOL, REQUEST_EVERY, SPEAKER_POOL, Speaker, moved, pool_line, voices_of
 from visavis.data.corpus.visemes import closure_frame, lips_shut
 from visavis.data.corpus.voices import REVOICE, SPLITS, Voice
 from visavis.data.dualtalk import read_split
@@ -235,6 +236,22 @@ def test_a_voice_says_lines_of_its_pool(tmp_path: Path) -> None:
     assert len(read[0]) <= SPEAKER_POOL["question"]
     for pool in slow + quick:
         assert 3 < len(pool) <= POOL["question"] and {c.kind for c in pool} == {"question"}
+
+
+def test_every_third_statement_of_a_pool_is_a_request_and_requests_open_with_stops() -> None:
+    lines = [request(np.random.default_rng([3, i])) for i in range(1000)]
+    assert lines == [request(np.random.default_rng([3, i])) for i in range(1000)]
+    assert len(set(REQUESTS)) == len(REQUESTS)
+    assert not any("{" in x.text or "  " in x.text or x.text[-1] not in ".?!" for x in lines)
+    share = {first: np.mean([x.text[0] in first for x in lines]) for first in ("P", "T", "KCQ")}
+    assert min(share.values()) > 0.14 and share["P"] > 0.3 and {x.kind for x in lines} == {"statement"}
+    voice = next(v for v in voices_of("train", ("flite",), 1) if v.base.variant == "slt")
+    seeds = {kind: [*voice.name.encode(), i] for i, kind in enumerate(POOL)}
+    for kind in POOL:
+        pool = [pool_line(voice, kind, n) for n in range(POOL[kind])]
+        usual = [line(kind, np.random.default_rng([*seeds[kind], n])) for n in range(POOL[kind])]
+        changed = [n for n, (a, b) in enumerate(zip(pool, usual, strict=True)) if a != b]
+        assert changed == (list(range(REQUEST_EVERY - 1, POOL[kind], REQUEST_EVERY)) if kind == "statement" else [])
 
 
 def write_speakers(path: Path, members: dict[str, bytes]) -> None:

@@ -28,22 +28,26 @@ class SoundRecipe:
     all_along: float = 0.3  # of these: the whole crop, the others 3 to 12 s
     alone_db: tuple[float, float] = (-42.0, -10.0)  # rms, of full scale, where the person does not speak
     under_db: tuple[float, float] = (-34.0, -12.0)  # of the voice's rms, where they do
-    stock: int = 56  # different sounds of a run
+    stock: int = 576  # different sounds of a run, 64 of each kind; each is made when it is first drawn
     others: float = 0.3  # of each voice of a crop: somebody else's is in it, all along
     others_db: tuple[float, float] = (-45.0, -18.0)  # of the person's own level
 
 
 class Sounds:
-    """A stock of sounds, drawn once, from which passages are cut, and the voices of everybody."""
+    """A stock of sounds from which passages are cut, and the voices of everybody."""
 
     def __init__(self, recipe: SoundRecipe, voices: list[npt.NDArray[np.float16]], seed: int) -> None:
-        self.recipe, self.voices = recipe, voices
-        n, kinds = round(SOUND_S * SAMPLE_RATE), list(SOUNDS)
-        self.stock = []
-        for i in range(recipe.stock):
-            rng = np.random.default_rng([seed, 53, i])
-            voice = np.resize(voices[int(rng.integers(len(voices)))][: 4 * n].astype(np.float32), n)
-            self.stock.append(SOUNDS[kinds[i % len(kinds)]](n, voice, rng).astype(np.float32))
+        self.recipe, self.voices, self.seed = recipe, voices, seed
+        self.made: dict[int, npt.NDArray[np.float16]] = {}
+
+    def sound(self, number: int) -> Floats:
+        """One of the stock, (SOUND_S * SAMPLE_RATE,) at an rms of 1; it depends on the seed and the number alone."""
+        if number not in self.made:
+            n, kinds = round(SOUND_S * SAMPLE_RATE), list(SOUNDS)
+            rng = np.random.default_rng([self.seed, 53, number])
+            voice = np.resize(self.voices[int(rng.integers(len(self.voices)))][: 4 * n].astype(np.float32), n)
+            self.made[number] = SOUNDS[kinds[number % len(kinds)]](n, voice, rng).astype(np.float16)
+        return self.made[number].astype(np.float32)
 
     def add(self, voice: Floats, speaking: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
         """The voice (N,) with what is drawn to it; `speaking` (N,) tells where the person speaks."""
@@ -66,7 +70,7 @@ class Sounds:
         whole = rng.random() < how.all_along
         n = len(voice) if whole else min(len(voice), round(float(rng.uniform(3.0, SOUND_S)) * SAMPLE_RATE))
         first = int(rng.integers(0, len(voice) - n + 1))
-        sound = self.stock[int(rng.integers(len(self.stock)))]
+        sound = self.sound(int(rng.integers(how.stock)))
         sound = np.resize(np.roll(sound, int(rng.integers(len(sound)))), n)
         part = slice(first, first + n)
         alone, under = (from_db(float(rng.uniform(*bounds))) for bounds in (how.alone_db, how.under_db))

@@ -161,13 +161,18 @@ class Line:
     kind: str
 
 
-def line(kind: str, rng: np.random.Generator) -> Line:
-    """A line of that kind; the same generator state gives the same line."""
-    template = str(rng.choice(KINDS[kind]))
+def fill(template: str, rng: np.random.Generator) -> str:
+    """The template with a word drawn for each of its slots."""
     while "{" in template:
         start, end = template.index("{"), template.index("}")
         word = str(rng.choice(SLOTS[template[start + 1 : end]]))
         template = template[:start] + word + template[end + 1 :]
+    return template
+
+
+def line(kind: str, rng: np.random.Generator) -> Line:
+    """A line of that kind; the same generator state gives the same line."""
+    template = fill(str(rng.choice(KINDS[kind])), rng)
     if kind in ("statement", "narrative") and rng.random() < P_FILLER:
         rest = template if template.startswith(("I ", "I'")) else template[0].lower() + template[1:]
         template = f"{rng.choice(FILLERS)} {rest}"

@@ -180,9 +180,60 @@ def drums(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
     return _unit(_unit(out + 1e-6 * tone) + float(rng.choice((0.0, 0.5, 1.0))) * tone)
 
 
+def stack(phase: npt.NDArray[Any], slope: float, n_harmonics: int) -> npt.NDArray[Any]:
+    """The sum of sin(h * phase) / h**slope over the harmonics h, by Horner's rule: one sine and one cosine for all."""
+    turn = np.exp(1j * phase)
+    total = np.zeros_like(turn)
+    for h in range(n_harmonics, 0, -1):
+        total += h**-slope
+        total *= turn
+    return np.asarray(total.imag)
+
+
+def keys(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Broken chords of an instrument with a body: its resonances lie where a voice's do, its pitches are several."""
+    from scipy.signal import iirpeak, lfilter
+
+    out, t = np.zeros(n), np.arange(n) / SAMPLE_RATE
+    scale, root = SCALES[int(rng.integers(len(SCALES)))], float(rng.uniform(60.0, 200.0))
+    step_s, decay = float(rng.uniform(0.09, 0.5)), float(rng.choice((0.3, 1.2, 4.0)))
+    slope, detune = float(rng.uniform(0.3, 1.4)), float(rng.choice((0.0, 0.002, 0.006)))
+    vibrato, rate = float(rng.choice((0.0, 0.0, 0.01))), float(rng.uniform(4.0, 7.0))
+    wave = vibrato / (2 * np.pi * rate) * np.sin(2 * np.pi * rate * t)  # s
+    length = round(min(1.5, 8.0 * step_s) * SAMPLE_RATE)
+    chord = 0
+    for k in range(int(n / SAMPLE_RATE / step_s) + 1):
+        if k % 8 == 0:
+            chord = int(rng.integers(len(scale)))
+        part = slice(round(k * step_s * SAMPLE_RATE), min(n, round(k * step_s * SAMPLE_RATE) + length))
+        local = t[part] - k * step_s
+        for _ in range(int(rng.integers(0, 4))) if len(local) else ():
+            step = chord + 2 * int(rng.integers(0, 7))
+            hz = root * 2.0 ** (step // len(scale) + scale[step % len(scale)] / 12.0)
+            phase = 2 * np.pi * hz * (1.0 + float(rng.normal()) * detune) * (local + wave[part])
+            tone = stack(phase, slope, min(24, int(0.45 * SAMPLE_RATE / hz)))
+            edge = np.minimum(np.minimum(local / 0.005, (local[-1] - local) / 0.05), 1.0)
+            out[part] += tone * np.exp(-decay * local) * edge
+    body = 0.3 * out
+    for _ in range(int(rng.integers(1, 5))):
+        hz = float(np.exp(rng.uniform(np.log(250.0), np.log(4000.0))))
+        peak = iirpeak(hz, float(rng.uniform(2.0, 8.0)), SAMPLE_RATE)
+        body += float(rng.uniform(0.3, 1.5)) * lfilter(*peak, out)
+    return _unit(body)
+
+
+def band(n: int, other: Audio, rng: np.random.Generator) -> npt.NDArray[Any]:
+    """Two or three of the others at once."""
+    makers = rng.permutation(4)[: int(rng.integers(2, 4))]
+    parts = [(music, pads, keys, drums)[int(i)](n, other, rng) for i in makers]
+    return _unit(np.sum([float(rng.uniform(0.3, 1.0)) * p for p in parts], axis=0))
+
+
 SOUNDS = {
     "music": music,
     "pads": pads,
+    "keys": keys,
+    "band": band,
     "drums": drums,
     "hum": hum,
     "noise": noise,

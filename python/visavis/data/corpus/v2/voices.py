@@ -17,12 +17,14 @@ from visavis.data.corpus.bank import Utterance, utterance
 from visavis.data.corpus.engines import KOKORO_MIXES, KOKORO_SPEAKERS, Settings, revoice
 from visavis.data.corpus.phones import Phone
 from visavis.data.corpus.text import KINDS, Line, line
+from visavis.data.corpus.v2.requests import request
 from visavis.data.corpus.voices import REVOICE, Base, Voice
 
 ENGINES = ("espeak", "festival", "flite", "kokoro", "kokoro-en", "pico")
 KOKORO_WEIGHT = {"kokoro": 0.3, "kokoro-en": 0.35}  # of a mix, of a speaker (own choice)
 POOL = {"statement": 20, "question": 7, "narrative": 11, "reaction": 6, "backchannel": 4}  # lines of each pool
 SPEAKER_POOL = {"statement": 8, "question": 3, "narrative": 4, "reaction": 3, "backchannel": 2}  # of kokoro-en
+REQUEST_EVERY = 3  # statements of a pool, of which the last is a request (own choice)
 # Seconds by which phones are moved further than in version 1 (measured against forced alignment: docs/corpus.md).
 BIAS = {"espeak": -0.022}
 
@@ -56,7 +58,8 @@ def pool_of(base: Base) -> dict[str, int]:
 def pool_line(voice: Voice, kind: str, number: int) -> Line:
     """One of the lines of a voice; Kokoro's voices share those of their base."""
     owner = voice.base.variant if voice.base.engine in KOKORO_WEIGHT else voice.name
-    return line(kind, np.random.default_rng([*owner.encode(), list(KINDS).index(kind), number]))
+    rng = np.random.default_rng([*owner.encode(), list(KINDS).index(kind), number])
+    return request(rng) if kind == "statement" and number % REQUEST_EVERY == REQUEST_EVERY - 1 else line(kind, rng)
 
 
 @dataclass(frozen=True)
