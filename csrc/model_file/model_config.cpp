@@ -64,6 +64,9 @@ void check_sizes(const ModelConfig& c) {
     if (!(c.lip_noise >= 0 && c.lip_noise <= 1)) {
         refuse("lip_noise is " + std::to_string(c.lip_noise) + "; expected 0 to 1");
     }
+    if (!(c.turn_join >= 0 && c.turn_join <= 1)) {
+        refuse("turn_join is " + std::to_string(c.turn_join) + "; expected 0 to 1");
+    }
 }
 
 void check_styles(std::span<const std::string> styles) {

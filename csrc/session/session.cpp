@@ -55,6 +55,7 @@ Session::Session(std::shared_ptr<Engine> engine, const SessionConfig& config)
       rig_(info_.channels, info_.units, {config.seed, info_.eye_layer, info_.styles}),
       queue_(info_.n_channels(), std::max(kQueueFrames, 2 * turn_frames_)),
       ease_(size(info_.n_channels())),
+      join_(info_.channels, info_.turn_frames, info_.turn_join),
       pacer_(config.late, steps_of(config, info_), info_.least_steps) {
     check_range("temperature", config.temperature, 0, 10);
     check_range("guidance", config.guidance, 0, 10);

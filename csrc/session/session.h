@@ -20,6 +20,7 @@
 #include "session/motion_stream.h"
 #include "session/pacer.h"
 #include "session/tap.h"
+#include "session/turn_join.h"
 #include "session/turn_report.h"
 #include "session/voice_level.h"
 
@@ -160,6 +161,7 @@ class Session {
     Rig rig_;
     FrameQueue queue_;
     Ease ease_;
+    TurnJoin join_;
     Pacer pacer_;
     TurnReports reports_;
     int slot_ = -1;

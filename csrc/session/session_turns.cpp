@@ -164,6 +164,7 @@ void Session::end_turn() {
     report.denoise_ns = output.denoise_ns;
     report.steps = output.steps;
     if (tap_) tap_->turn(as_heard(input), output, turn_ * turn_frames_ - lag_frames_);
+    join_.apply(turn_, motion_);
     agent_level_ = next_agent_level_;
     user_level_ = next_user_level_;
     if (live()) count_missing();

@@ -83,6 +83,7 @@ class ModelInfo:
     least_steps: int = 1  # the fewest that its sampler takes
     normalised_audio: bool = False  # voices have zero mean and unit variance; sessions see to it
     styles: tuple[str, ...] = ()  # S names: the axes of a person's style
+    turn_join: float = 0.0  # in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth)
 
 
 @runtime_checkable
@@ -126,6 +127,7 @@ def model_info(config: "ModelConfig", name: str) -> ModelInfo:
         least_steps=2 if config.sampler == "ancestral" else 1,
         normalised_audio=config.speech_encoder == "wav2vec2",
         styles=config.styles,
+        turn_join=config.turn_join,
     )
 
 

@@ -72,7 +72,7 @@ def main(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE, gguf: steps, sampler, noise_coherence, lip_noise, context_turns (fewer); may be repeated.",
+            help="KEY=VALUE, gguf: steps, sampler, noise_coherence, lip_noise, turn_join, fewer context_turns.",
             show_default="none",
         ),
     ] = None,

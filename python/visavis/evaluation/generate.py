@@ -65,7 +65,7 @@ class SessionGenerator:
 
 
 class EngineGenerator:
-    """Turns of an engine, one clip after the other; seeds follow the clip's number.
+    """Turns of an engine, one clip after the other, joined as sessions do; seeds follow the clip's number.
 
     Voices of models that want them so are normalised clip by clip, as in training, or with `live_level` as sessions do.
     """
@@ -78,10 +78,14 @@ class EngineGenerator:
         return [self._clip(clip, self.seed + i) for i, clip in enumerate(clips)]
 
     def _clip(self, scene: Scene, seed: int) -> Floats:
-        n_frames = len(scene.agent) // SAMPLES_PER_FRAME
+        from visavis import _core
+
+        n_frames, info = len(scene.agent) // SAMPLES_PER_FRAME, self.engine.info
+        join = _core.TurnJoin(info.channels, info.turn_frames, info.turn_join)
         slot = self.engine.open()
         try:
-            turns = [self.engine.step([turn])[0].motion for turn in self._turns(scene, slot, seed)]
+            made = (self.engine.step([turn])[0].motion for turn in self._turns(scene, slot, seed))
+            turns = [join.apply(i, motion) for i, motion in enumerate(made)]
         finally:
             self.engine.close(slot)
         return np.concatenate(turns)[:n_frames]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from visavis.errors import FileError, InvalidArgument, ModelFileError, Unsupported
-from visavis.model.config import ModelConfig
+from visavis.model.config import OPTIONAL, ModelConfig
 from visavis.model.layout import layout_of
 from visavis.model.normalisation import Normalisation
 from visavis.model.speech import Source
@@ -157,10 +157,11 @@ OPTIONAL_TENSORS = {"retarget.matrix"}  # the rig's
 
 
 def read_config(metadata: dict[str, Any], path: str | Path) -> ModelConfig:
-    """The configuration in a file's metadata; empty tuples, which GGUF cannot hold, come back."""
+    """The configuration in a file's metadata; empty tuples, which GGUF cannot hold, and what is left out come back."""
     values: dict[str, Any] = {}
     for field in fields(ModelConfig):
-        values[field.name] = metadata.get(f"visavis.{field.name}", () if isinstance(field.default, tuple) else None)
+        empty = () if isinstance(field.default, tuple) else field.default if field.name in OPTIONAL else None
+        values[field.name] = metadata.get(f"visavis.{field.name}", empty)
     try:
         return ModelConfig.from_dict(values)
     except (InvalidArgument, TypeError) as error:

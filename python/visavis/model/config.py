@@ -30,7 +30,7 @@ MEL_SHIFT, MEL_SCALE = 10.0, 4.0  # brings log energies to about -1.5..3
 EPS = 1e-6  # of every LayerNorm
 MOST_STYLES = 64
 STYLE_NAME = re.compile("[a-z0-9_]{1,32}")  # of an axis; dials are called style.NAME
-OPTIONAL = ("styles",)  # fields that are left out of files where they are empty
+OPTIONAL = ("styles", "turn_join")  # fields that are left out of files where they are empty or 0
 Config = TypeVar("Config", bound="ModelConfig")
 
 
@@ -69,6 +69,7 @@ class ModelConfig:
     lip_noise: float = (
         1.0  # in [0, 1], scale of the noise on channels of residual gain 0; 0 with dpm2m: the first step decides
     )
+    turn_join: float = 0.0  # in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth; sessions)
     eyes: str = "layer"
     styles: tuple[str, ...] = ()  # names of the axes of a person's style, each in [-1, 1], 0 the average person
 
@@ -94,6 +95,8 @@ class ModelConfig:
                 f"lip_noise is {self.lip_noise} with denoise_target={self.denoise_target}; expected 0 to 1, "
                 "and 1 without residual rows"
             )
+        if not 0 <= self.turn_join <= 1:
+            raise InvalidArgument(f"turn_join is {self.turn_join}; expected 0 to 1")
         if len({len(self.conv_widths), len(self.conv_kernels), len(self.conv_strides)}) != 1:
             raise InvalidArgument("conv_widths, conv_kernels and conv_strides differ in length")
         if self.speech_encoder == "logmel" and self.conv_widths[-1] != self.speech_width:
@@ -190,6 +193,7 @@ def live_config(**options: Any) -> ModelConfig:
     turn_unit = options.get("denoise_unit") in (None, "turn") and options.get("head_context_frames") != 0
     options.setdefault("denoise_target", "residual" if turn_unit else "absolute")
     options.setdefault("sampler", "dpm2m")
+    options.setdefault("turn_join", 0.5)
     options.setdefault("steps", 3)
     options.setdefault("lip_noise", 0.0 if options["denoise_target"] == "residual" else 1.0)
     return ModelConfig().with_options(**options)

@@ -76,7 +76,7 @@ def replay(
     if dials:
         changes, promise = (*changes, f"dials {', '.join(dials)} are set"), "none"
     before = _run_turns(take, loaded, _styles(take, loaded.styles, dials or {}), progress)
-    after = _run_rig(take, before, loaded.styles, dials or {})
+    after = _run_rig(take, _joined(take, before, loaded.info.turn_join), loaded.styles, dials or {})
     values, compared = take.values.copy(), np.isin(take.frame, take.rig_frame[~take.rig_eased]) & ~take.replaced
     at = np.searchsorted(take.rig_frame, take.frame[compared])
     values[compared] = after[at]
@@ -208,6 +208,15 @@ def _normalised(turn: TurnInput, levels: "tuple[_core.VoiceLevel, _core.VoiceLev
         turn.user_audio = None if turn.user_audio is None else user.normalise(turn.user_audio)
         turn.agent_audio = None if turn.agent_audio is None else agent.normalise(turn.agent_audio)
     return turn
+
+
+def _joined(take: Take, before: Floats, share: float) -> Floats:
+    """The turns (T, F, C) as the session hands them to the rig."""
+    from visavis import _core
+
+    join = _core.TurnJoin(take.about.channels, take.about.turn_frames, share)
+    motions = [join.apply(int(turn), motion) for turn, motion in zip(take.turn, before, strict=True)]
+    return np.stack(motions) if motions else before
 
 
 def _run_rig(take: Take, before: Floats, styles: tuple[str, ...], dials: Mapping[str, float]) -> Floats:

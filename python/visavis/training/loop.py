@@ -336,12 +336,12 @@ class _Trainer:
 
 
 def _begun(path: Path, run: Run) -> MotionModel:
-    """The model of a file to start from: the run's configuration, but for how it samples.
+    """The model of a file to start from: the run's configuration, but for how it samples and joins turns.
 
     Styles may be the run's alone or the file's alone.
     """
     begun = load_model(path, run.speech_folder)
-    free = {"sampler": run.config.sampler, "steps": run.config.steps}
+    free = {"sampler": run.config.sampler, "steps": run.config.steps, "turn_join": run.config.turn_join}
     if not (begun.config.styles and run.config.styles):
         free["styles"] = run.config.styles
     if begun.config.with_options(**free) != run.config:
