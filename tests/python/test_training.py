@@ -486,3 +486,11 @@ def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
     other = tiny_config().with_options(styles=("gaze",))
     with pytest.raises(InvalidArgument, match="styles"):
         train(replace(slow, out=tmp_path / "other", config=other, begin_with=with_style), lambda text: None)
+
+
+@pytest.mark.parametrize("setting", ["strangers=1.5", "onsets=-0.1", "warmup=2", "switch=nan"])
+def test_shares_out_of_range_are_refused(setting: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"setting {setting}: expected a share, 0 to 1"):
+        apply_settings(*recipe_and_config("live"), [setting])
+    recipe, _ = apply_settings(*recipe_and_config("live"), ["strangers=1", "onsets=0"])
+    assert (recipe.strangers, recipe.crops.onsets) == (1, 0)

@@ -160,11 +160,19 @@ def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> 
             raise InvalidArgument(f"setting {key!r} is unknown; known: {', '.join(known)}")
     crops = replace(recipe.crops, **changes["crops"])
     recipe, config = replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
+    _check_shares(recipe)
     if isinstance(config, ResearchConfig):
         config = with_switches(config)
         if recipe.objective != "paper":
             raise InvalidArgument(f"recipe {recipe.name}: models for comparison train with the paper's recipes")
     return recipe, config
+
+
+def _check_shares(recipe: Recipe) -> None:
+    shares = {name: value for name, value in vars(recipe.crops).items() if type(value) is float and name != "seconds"}
+    for name, value in {**shares, "strangers": recipe.strangers, "warmup": recipe.warmup}.items():
+        if not 0 <= value <= 1:
+            raise InvalidArgument(f"setting {name}={value:g}: expected a share, 0 to 1")
 
 
 def _typed(key: str, text: str, old: Any) -> Any:
