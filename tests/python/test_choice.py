@@ -365,3 +365,15 @@ def test_end_to_end_on_a_tiny_corpus(
     build_app()([str(word) for word in words], prog_name="visavis", standalone_mode=False)
     assert "2 runs, 1 steps of training each" in capsys.readouterr().out, "from the rows alone"
     assert page.read_text() == text and not (tmp_path / "runs" / "default-3").exists()
+
+
+def test_rows_of_another_corpus_of_that_name_are_refused(tmp_path: Path) -> None:
+    corpus = tmp_path / "v2"
+    corpus.mkdir()
+    (corpus / "corpus.json").write_text('{"hours": 20}')
+    choice = make(tmp_path, data=str(corpus))
+    write_rows(tmp_path / "rows.json", choice, [])
+    assert read_rows(tmp_path / "rows.json", choice) == []
+    (corpus / "corpus.json").write_text('{"hours": 3}')
+    with pytest.raises(InvalidArgument, match=r"rows\.json holds another campaign: corpus [0-9a-f]{64} \(now "):
+        read_rows(tmp_path / "rows.json", choice)

@@ -16,7 +16,8 @@ from visavis.errors import InvalidArgument
 SPLIT = "val"  # and the dev half of the voices: choices are made there
 ENGINE = "cpu:f32"
 TURNS = 100  # timed, after the history is full
-# Of a campaign that goes on, these must stay as they were; beside them the names of data and voices.
+# Of a campaign that goes on, these must stay as they were; beside them the names of data and voices, and
+# where there are such files, the hashes of what describes a corpus and of the model.
 FIXED = ("processor_minutes", "steps", "settings", "minutes")
 
 
@@ -59,8 +60,13 @@ class Choice:
     def plan(self) -> dict[str, Any]:
         """What all runs of the campaign have in common."""
         voices = None if self.voices is None else self.voices.name
-        model = {} if self.model is None else {"model": hashlib.sha256(self.model.read_bytes()).hexdigest()}
-        return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}, **model}
+        files = {"corpus": self.data / "corpus.json", "model": self.model}
+        hashes = {
+            name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for name, file in files.items()
+            if file is not None and file.is_file()
+        }
+        return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}, **hashes}
 
     def runs(self) -> list["Run"]:
         """Every run, all variants of a seed before the next seed, the default first."""
