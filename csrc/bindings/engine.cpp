@@ -224,7 +224,8 @@ py::object info(const NativeEngine& engine) {
         .attr("ModelInfo")(info.name, py::tuple(py::cast(info.channels)), py::tuple(py::cast(info.units)),
                            info.turn_frames, info.user_lag_frames, info.agent_lookahead_frames, info.context_turns,
                            info.steps, engine.config().noise_coherence, info.eye_layer, info.least_steps,
-                           info.normalised_audio, py::tuple(py::cast(info.styles)), engine.config().turn_join);
+                           info.normalised_audio, py::tuple(py::cast(info.styles)), engine.config().turn_join,
+                           engine.config().noise_scale);
 }
 
 // The name of an enum value, in the order of visavis.model.config.CHOICES.
@@ -269,7 +270,8 @@ py::object config(const NativeEngine& engine) {
     add("steps", c.steps);
     add("noise_coherence", c.noise_coherence);
     add("lip_noise", c.lip_noise);
-    if (c.turn_join != 0) add("turn_join", c.turn_join);
+    add("noise_scale", c.noise_scale);
+    add("turn_join", c.turn_join);
     add_choice("eyes", c.eyes);
     add("styles", c.styles);
     return py::module_::import("visavis.model.config").attr("ModelConfig").attr("from_dict")(fields);

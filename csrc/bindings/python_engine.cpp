@@ -26,6 +26,7 @@ ModelInfo read_info(const py::object& engine) {
     info.context_turns = from.attr("context_turns").cast<int>();
     info.steps = from.attr("steps").cast<int>();
     info.noise_coherence = from.attr("noise_coherence").cast<float>();
+    info.noise_scale = from.attr("noise_scale").cast<float>();
     info.turn_join = from.attr("turn_join").cast<float>();
     info.eye_layer = from.attr("eye_layer").cast<bool>();
     info.least_steps = from.attr("least_steps").cast<int>();

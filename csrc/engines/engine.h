@@ -25,6 +25,7 @@ struct ModelInfo {
     int steps = 0;                    // default number of denoising steps
     int least_steps = 1;              // the fewest that its sampler takes
     float noise_coherence = 0;        // r in [0, 1)
+    float noise_scale = 1;            // of sessions, on top of their temperature
     float turn_join = 0;              // in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth)
     bool eye_layer = false;           // the rig moves the eyes; the model leaves their channels at 0
     bool normalised_audio = false;    // voices have zero mean and unit variance; sessions see to it

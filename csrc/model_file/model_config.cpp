@@ -64,6 +64,9 @@ void check_sizes(const ModelConfig& c) {
     if (!(c.lip_noise >= 0 && c.lip_noise <= 1)) {
         refuse("lip_noise is " + std::to_string(c.lip_noise) + "; expected 0 to 1");
     }
+    if (!(c.noise_scale >= 0 && c.noise_scale <= 4)) {
+        refuse("noise_scale is " + std::to_string(c.noise_scale) + "; expected 0 to 4");
+    }
     if (!(c.turn_join >= 0 && c.turn_join <= 1)) {
         refuse("turn_join is " + std::to_string(c.turn_join) + "; expected 0 to 1");
     }

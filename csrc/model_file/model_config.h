@@ -68,6 +68,7 @@ struct ModelConfig {
     int steps = 0;
     double noise_coherence = 0;  // r in [0, 1)
     double lip_noise = 1;        // in [0, 1], scale of the noise where the residual gain is 0
+    double noise_scale = 1;      // in [0, 4], of all noise in sessions, on top of their temperature
     double turn_join = 0;        // in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth)
     Eyes eyes = Eyes::kLayer;
     std::vector<std::string> styles;  // names of the axes of a person's style, each in [-1, 1], 0 the average person

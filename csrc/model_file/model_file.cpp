@@ -86,7 +86,8 @@ ModelConfig read_config(const Fields& fields) {
     c.steps = fields.integer("steps");
     c.noise_coherence = fields.number("noise_coherence");
     c.lip_noise = fields.number("lip_noise");
-    if (fields.has("turn_join")) c.turn_join = fields.number("turn_join");  // writers leave 0 out
+    if (fields.has("noise_scale")) c.noise_scale = fields.number("noise_scale");  // writers leave 1 out
+    if (fields.has("turn_join")) c.turn_join = fields.number("turn_join");        // and 0
     c.eyes = eyes_from_name(fields.text("eyes"));
     if (fields.has("styles")) c.styles = fields.texts("styles");  // writers leave empty arrays out
     c.layout_kind = fields.integers("layout_kind");
@@ -162,6 +163,7 @@ ModelFile::ModelFile(gguf::File gguf, std::span<const std::byte> bytes, std::sha
     info_.context_turns = config_.context_turns;
     info_.steps = config_.steps;
     info_.noise_coherence = static_cast<float>(config_.noise_coherence);
+    info_.noise_scale = static_cast<float>(config_.noise_scale);
     info_.turn_join = static_cast<float>(config_.turn_join);
     info_.eye_layer = config_.eyes == Eyes::kLayer;
     info_.styles = config_.styles;

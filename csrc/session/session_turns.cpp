@@ -139,7 +139,7 @@ void Session::open_turn() {
     input.slot = slot_;
     input.seed = config_.seed;
     input.turn = turn_;
-    input.temperature = config_.temperature;
+    input.temperature = config_.temperature * info_.noise_scale;
     input.guidance = config_.guidance;
     for (std::size_t i = 0; i < style_.size(); ++i) style_[i] = rig_.style(i);
     input.style = style_;

@@ -84,6 +84,7 @@ class ModelInfo:
     normalised_audio: bool = False  # voices have zero mean and unit variance; sessions see to it
     styles: tuple[str, ...] = ()  # S names: the axes of a person's style
     turn_join: float = 0.0  # in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth)
+    noise_scale: float = 1.0  # of sessions, on top of their temperature
 
 
 @runtime_checkable
@@ -128,6 +129,7 @@ def model_info(config: "ModelConfig", name: str) -> ModelInfo:
         normalised_audio=config.speech_encoder == "wav2vec2",
         styles=config.styles,
         turn_join=config.turn_join,
+        noise_scale=config.noise_scale,
     )
 
 

@@ -199,6 +199,8 @@ ABSURD: dict[str, tuple[bytes, str]] = {
     ),
     "coherence 1": (pair("visavis.noise_coherence", F64, 1.0), "noise_coherence is 1.0.*expected 0 <= r < 1"),
     "coherence NaN": (pair("visavis.noise_coherence", F64, float("nan")), "noise_coherence is nan"),
+    "noise scale 5": (pair("visavis.noise_scale", F64, 5.0), "noise_scale is 5.0.*expected 0 to 4"),
+    "noise scale NaN": (pair("visavis.noise_scale", F64, float("nan")), "noise_scale is nan"),
     "turn join 2": (pair("visavis.turn_join", F64, 2.0), "turn_join is 2.0.*expected 0 to 1"),
     "turn join NaN": (pair("visavis.turn_join", F64, float("nan")), "turn_join is nan"),
     "one ancestral step": (pair("visavis.steps", U32, 1), "steps is 1; expected 2 to 1000"),

@@ -36,10 +36,13 @@ def motions(path: Path, n_turns: int) -> list[np.ndarray]:
 
 def test_defaults_change_and_nothing_else(path: Path, tmp_path: Path) -> None:
     words = ["export", "--to", "gguf", "--model", path, "--out", tmp_path / "n.gguf", "--steps", "2",
-             "--set", "noise_coherence=0.5", "--set", "lip_noise=0.25", "--set", "turn_join=0.75"]  # fmt: skip
+             "--set", "noise_coherence=0.5", "--set", "lip_noise=0.25", "--set", "turn_join=0.75",
+             "--set", "noise_scale=1.25"]  # fmt: skip
     build_app()([str(w) for w in words], prog_name="visavis", standalone_mode=False)
     old, new = load_gguf(path), load_gguf(tmp_path / "n.gguf")
-    assert new.config == old.config.with_options(steps=2, noise_coherence=0.5, lip_noise=0.25, turn_join=0.75)
+    assert new.config == old.config.with_options(
+        steps=2, noise_coherence=0.5, lip_noise=0.25, turn_join=0.75, noise_scale=1.25
+    )
     for name, tensor in old.saved_tensors().items():
         assert torch.equal(tensor, new.saved_tensors()[name]), name
     file = _core.ModelFile(tmp_path / "n.gguf")

@@ -488,9 +488,19 @@ def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
         train(replace(slow, out=tmp_path / "other", config=other, begin_with=with_style), lambda text: None)
 
 
-@pytest.mark.parametrize("setting", ["strangers=1.5", "onsets=-0.1", "warmup=2", "switch=nan"])
+@pytest.mark.parametrize("setting", ["strangers=1.5", "onsets=-0.1", "warmup=2", "switch=nan", "sounds.others=2"])
 def test_shares_out_of_range_are_refused(setting: str) -> None:
     with pytest.raises(InvalidArgument, match=f"setting {setting}: expected a share, 0 to 1"):
         apply_settings(*recipe_and_config("live"), [setting])
     recipe, _ = apply_settings(*recipe_and_config("live"), ["strangers=1", "onsets=0"])
     assert (recipe.strangers, recipe.crops.onsets) == (1, 0)
+
+
+def test_sounds_can_be_set() -> None:
+    settings = ["sounds.probability=0.7", "sounds.alone_db=-40,-12", "sounds.stock=9", "onsets=0.5"]
+    crops = apply_settings(*recipe_and_config("live"), settings)[0].crops
+    assert crops.onsets == 0.5 and crops.sounds == SoundRecipe(probability=0.7, alone_db=(-40.0, -12.0), stock=9)
+    with pytest.raises(InvalidArgument, match=r"setting 'sounds\.noise' is unknown; known: .*sounds\.probability"):
+        apply_settings(*recipe_and_config("live"), ["sounds.noise=1"])
+    with pytest.raises(InvalidArgument, match=r"setting 'sounds\.stock' is unknown"):
+        apply_settings(*recipe_and_config("paper"), ["sounds.stock=9"])

@@ -72,7 +72,8 @@ def main(
         list[str] | None,
         typer.Option(
             "--set",
-            help="KEY=VALUE, gguf: steps, sampler, noise_coherence, lip_noise, turn_join, fewer context_turns.",
+            help="KEY=VALUE, gguf: steps, sampler, noise_coherence, lip_noise, noise_scale, turn_join, context_turns "
+            "(fewer); may be repeated.",
             show_default="none",
         ),
     ] = None,

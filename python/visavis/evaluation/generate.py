@@ -105,7 +105,7 @@ class EngineGenerator:
                 user_motion=face if there.any() else None,
                 user_motion_present=there if there.any() else None,
                 seed=seed,
-                temperature=self.temperature,
+                temperature=self.temperature * info.noise_scale,
             )
 
     def _level(self, voice: Floats, turn_frames: int) -> Floats:

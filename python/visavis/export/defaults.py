@@ -18,6 +18,7 @@ CHANGEABLE: dict[str, Callable[[str], int | float | str]] = {
     "sampler": str,
     "noise_coherence": float,
     "lip_noise": float,
+    "noise_scale": float,
     "turn_join": float,
     "context_turns": int,
 }

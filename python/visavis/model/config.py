@@ -30,7 +30,7 @@ MEL_SHIFT, MEL_SCALE = 10.0, 4.0  # brings log energies to about -1.5..3
 EPS = 1e-6  # of every LayerNorm
 MOST_STYLES = 64
 STYLE_NAME = re.compile("[a-z0-9_]{1,32}")  # of an axis; dials are called style.NAME
-OPTIONAL = ("styles", "turn_join")  # fields that are left out of files where they are empty or 0
+OPTIONAL = ("styles", "noise_scale", "turn_join")  # fields that are left out of files where they are as here
 Config = TypeVar("Config", bound="ModelConfig")
 
 
@@ -69,6 +69,7 @@ class ModelConfig:
     lip_noise: float = (
         1.0  # in [0, 1], scale of the noise on channels of residual gain 0; 0 with dpm2m: the first step decides
     )
+    noise_scale: float = 1.0  # in [0, 4], of all noise in sessions, on top of their temperature
     turn_join: float = 0.0  # in [0, 1], share of the mean of its neighbours in a turn's first frame (mouth; sessions)
     eyes: str = "layer"
     styles: tuple[str, ...] = ()  # names of the axes of a person's style, each in [-1, 1], 0 the average person
@@ -95,6 +96,8 @@ class ModelConfig:
                 f"lip_noise is {self.lip_noise} with denoise_target={self.denoise_target}; expected 0 to 1, "
                 "and 1 without residual rows"
             )
+        if not 0 <= self.noise_scale <= 4:
+            raise InvalidArgument(f"noise_scale is {self.noise_scale}; expected 0 to 4")
         if not 0 <= self.turn_join <= 1:
             raise InvalidArgument(f"turn_join is {self.turn_join}; expected 0 to 1")
         if len({len(self.conv_widths), len(self.conv_kernels), len(self.conv_strides)}) != 1:
@@ -156,8 +159,9 @@ class ModelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values by field name, as the model file stores them."""
+        usual = {field.name: field.default for field in fields(self) if field.name in OPTIONAL}
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value or name not in OPTIONAL}
+        return {name: value for name, value in values.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_dict(cls: type[Config], values: dict[str, Any]) -> Config:

@@ -341,7 +341,7 @@ def _begun(path: Path, run: Run) -> MotionModel:
     Styles may be the run's alone or the file's alone.
     """
     begun = load_model(path, run.speech_folder)
-    free = {"sampler": run.config.sampler, "steps": run.config.steps, "turn_join": run.config.turn_join}
+    free = {name: getattr(run.config, name) for name in ("sampler", "steps", "noise_scale", "turn_join")}
     if not (begun.config.styles and run.config.styles):
         free["styles"] = run.config.styles
     if begun.config.with_options(**free) != run.config:

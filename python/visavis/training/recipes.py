@@ -14,8 +14,10 @@ from visavis.model.research import SWITCHES, ResearchConfig, dualtalk_config, wi
 from visavis.training.augment import Augmentation
 from visavis.training.bands import BandRecipe
 from visavis.training.crops import CropRecipe
+from visavis.training.sounds import SoundRecipe
 
 RECIPES = ("live", "paper", "dualtalk", "live-small", "paper-small", "dualtalk-small")
+SOUND_FIELDS = tuple(f.name for f in fields(SoundRecipe))
 # Of the small recipes: the live speech encoder and backbone, a little over half as wide.
 SMALL: dict[str, Any] = dict(
     speech_encoder="logmel",
@@ -139,11 +141,13 @@ def recipe_and_config(name: str) -> tuple[Recipe, ModelConfig]:
 
 
 def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> tuple[Recipe, ModelConfig]:
-    """`key=value` settings on the fields of the model, the recipe or its crops, typed as the field is.
+    """`key=value` settings on the fields of the model, the recipe, its crops or their sounds, typed as the field is.
+
+    The fields of the sounds are called `sounds.probability` and so on.
 
     The switches of a `ResearchConfig` make a model for comparison of the paper's.
     """
-    changes: dict[str, dict[str, Any]] = {"model": {}, "recipe": {}, "crops": {}}
+    changes: dict[str, dict[str, Any]] = {"model": {}, "recipe": {}, "crops": {}, "sounds": {}}
     if any(setting.partition("=")[0] in SWITCHES for setting in settings) and not isinstance(config, ResearchConfig):
         config = ResearchConfig(**config.to_dict())
     targets: dict[str, ModelConfig | Recipe | CropRecipe] = {"model": config, "recipe": recipe, "crops": recipe.crops}
@@ -151,13 +155,20 @@ def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> 
         key, separator, text = setting.partition("=")
         if not separator:
             raise InvalidArgument(f"setting {setting!r}; expected key=value")
+        name = key.removeprefix("sounds.")
+        if name != key and name in SOUND_FIELDS and recipe.crops.sounds is not None:
+            changes["sounds"][name] = _typed(key, text, getattr(recipe.crops.sounds, name))
+            continue
         for place, target in targets.items():
             if key in {f.name for f in fields(target)}:
                 changes[place][key] = _typed(key, text, getattr(target, key))
                 break
         else:
             known = sorted(f.name for target in targets.values() for f in fields(target))
+            known += [f"sounds.{name}" for name in SOUND_FIELDS if recipe.crops.sounds is not None]
             raise InvalidArgument(f"setting {key!r} is unknown; known: {', '.join(known)}")
+    if recipe.crops.sounds is not None:
+        changes["crops"]["sounds"] = replace(recipe.crops.sounds, **changes["sounds"])
     crops = replace(recipe.crops, **changes["crops"])
     recipe, config = replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
     _check_shares(recipe)
@@ -170,6 +181,9 @@ def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> 
 
 def _check_shares(recipe: Recipe) -> None:
     shares = {name: value for name, value in vars(recipe.crops).items() if type(value) is float and name != "seconds"}
+    for name, value in vars(recipe.crops.sounds).items() if recipe.crops.sounds is not None else ():
+        if type(value) is float:
+            shares[f"sounds.{name}"] = value
     for name, value in {**shares, "strangers": recipe.strangers, "warmup": recipe.warmup}.items():
         if not 0 <= value <= 1:
             raise InvalidArgument(f"setting {name}={value:g}: expected a share, 0 to 1")

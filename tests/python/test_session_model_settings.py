@@ -1,10 +1,12 @@
-"""Where one turn meets the next: the first frame of a turn goes towards the mean of its neighbours, in the mouth."""
+"""What a session adds to a model: turns are joined in the mouth, and the model's own scale of the noise."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from recording_engine import RecordingEngine
 from small_models import randomised, small_config
 
 from visavis import _core
@@ -100,6 +102,14 @@ def test_a_session_joins_turns_before_the_rig(share: float) -> None:
     turns = np.random.default_rng(1).uniform(0.1, 0.9, (12, TURN, 55)).astype(np.float32)
     values = shown(Model(Turns(turns, share)).session(seed=3))
     np.testing.assert_allclose(values, plainly(turns, share).reshape(-1, 55), atol=1e-6)  # all in range: a rig at rest
+
+
+def test_the_noise_of_a_model_is_scaled_on_top_of_the_sessions_temperature() -> None:
+    engine = RecordingEngine()
+    engine._info = replace(engine.info, noise_scale=1.5)
+    shown(Model(engine).session(seed=1, temperature=0.5))
+    made = EngineGenerator(engine, seed=1, temperature=2.0)([Scene(VOICE, VOICE)])
+    assert len(made) == 1 and {turn.temperature for turn in engine.turns} == {0.75, 3.0}
 
 
 def test_a_generator_of_turns_joins_as_sessions_do(tmp_path: Path) -> None:
