@@ -41,14 +41,14 @@ TurnJoin make_join(const std::vector<std::string>& channels, int turn_frames, fl
 }
 
 py::array_t<float> join_turn(TurnJoin& join, std::int64_t turn,
-                             const py::array_t<float, py::array::c_style | py::array::forcecast>& motion) {
+                             const py::array_t<float, py::array::c_style | py::array::forcecast>& motion, bool shown) {
     if (motion.ndim() != 2 || static_cast<std::size_t>(motion.size()) != join.size())
         throw Error(Status::kInvalidArgument, "turn join: motion of " + std::to_string(motion.size()) +
                                                   " values; expected (F, C), " + std::to_string(join.size()) +
                                                   " in all");
     py::array_t<float> out({motion.shape(0), motion.shape(1)});
     std::copy_n(motion.data(), motion.size(), out.mutable_data());
-    join.apply(turn, {out.mutable_data(), static_cast<std::size_t>(out.size())});
+    join.apply(turn, {out.mutable_data(), static_cast<std::size_t>(out.size())}, shown);
     return out;
 }
 
@@ -65,7 +65,7 @@ void register_noise(py::module_& module) {
         .def("normalise", &normalise, py::arg("samples"), "Counts a turn's samples in and returns them normalised.");
     py::class_<TurnJoin>(module, "TurnJoin", "What a session does where one turn meets the next.")
         .def(py::init(&make_join), py::arg("channels"), py::arg("turn_frames"), py::arg("share"))
-        .def("apply", &join_turn, py::arg("turn"), py::arg("motion"),
+        .def("apply", &join_turn, py::arg("turn"), py::arg("motion"), py::arg("shown") = true,
              "The turn's motion (F, C) with its first frame joined to the turn before; turns in rising order.");
 }
 

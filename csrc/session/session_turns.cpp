@@ -164,12 +164,12 @@ void Session::end_turn() {
     report.denoise_ns = output.denoise_ns;
     report.steps = output.steps;
     if (tap_) tap_->turn(as_heard(input), output, turn_ * turn_frames_ - lag_frames_);
-    join_.apply(turn_, motion_);
     agent_level_ = next_agent_level_;
     user_level_ = next_user_level_;
     if (live()) count_missing();
     if (turn_ * turn_frames_ < next_frame_) {
         report.action = LateAction::kIdle;
+        join_.apply(turn_, motion_, false);
     } else {
         const bool late = live() && report.end_ns > time_of(turn_ * turn_frames_);
         report.action = pacer_.fewer() ? LateAction::kFewerSteps : late ? LateAction::kHeld : LateAction::kNone;
@@ -239,6 +239,7 @@ void Session::count_missing() {
 int Session::publish_turn(std::int64_t at_ns) {
     if (idle_ || (resume_ && !ease_.running())) start_ease(idle_);
     idle_ = resume_ = false;
+    join_.apply(turn_, motion_, !ease_.running());  // eased frames go on from others than the turn before
     const std::int64_t first = turn_ * turn_frames_, n_channels = info_.n_channels();
     int n_dropped = 0;
     for (std::int64_t f = 0; f < turn_frames_; ++f)

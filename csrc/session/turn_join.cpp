@@ -12,10 +12,10 @@ TurnJoin::TurnJoin(std::span<const std::string> channels, int turn_frames, float
     for (const std::string& channel : channels) mouth_.push_back(channel_group(channel) == ChannelGroup::kMouth);
 }
 
-void TurnJoin::apply(std::int64_t turn, std::span<float> motion) {
+void TurnJoin::apply(std::int64_t turn, std::span<float> motion, bool shown) {
     if (share_ == 0 || turn_frames_ < 2) return;
     const std::size_t n_channels = last_.size();
-    if (turn == turn_ + 1) {
+    if (shown && turn == turn_ + 1) {
         const std::span<float> first = motion.first(n_channels);
         const std::span<const float> second = motion.subspan(n_channels, n_channels);
         for (std::size_t c = 0; c < n_channels; ++c) {

@@ -7,6 +7,7 @@ import pytest
 from small_models import randomised, small_config
 
 import visavis
+from visavis import _core
 from visavis.export.gguf import save_gguf
 from visavis.model.timar import Timar
 
@@ -63,6 +64,7 @@ def test_a_session_is_the_engine_stepped_by_hand(path: Path, engine: str) -> Non
     slot = stepped.open()
     agent = np.concatenate([agent, np.zeros(LOOKAHEAD * 640, np.float32)])
     user = np.concatenate([np.zeros(LAG * 640, np.float32), user])
+    join = _core.TurnJoin(stepped.info.channels, F, stepped.info.turn_join)
     motions = []
     for t in range(6):
         shown = np.arange(t * F - LAG, (t + 1) * F - LAG)
@@ -76,7 +78,7 @@ def test_a_session_is_the_engine_stepped_by_hand(path: Path, engine: str) -> Non
             seed=11,
             temperature=0.7,
         )
-        motions.append(stepped.step([turn])[0].motion)
+        motions.append(join.apply(t, stepped.step([turn])[0].motion))
     expected = np.concatenate(motions)
     expected[:, :52] = np.clip(expected[:, :52], 0, 1)
     expected[:, 52:] = np.clip(expected[:, 52:], -np.pi / 2, np.pi / 2)

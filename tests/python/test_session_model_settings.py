@@ -79,9 +79,11 @@ def test_turns_after_a_gap_single_frames_and_broken_values_stay_as_they_are() ->
     join = _core.TurnJoin(ARKIT55.channels, TURN, SHARE)
     join.apply(0, turns[0])
     np.testing.assert_array_equal(join.apply(2, turns[1]), turns[1])
+    np.testing.assert_array_equal(join.apply(3, turns[2], shown=False), turns[2])
+    assert (join.apply(4, turns[0]) != turns[0]).any()
     broken = turns[2].copy()
     broken[1, MOUTH[0]] = np.nan
-    after = join.apply(3, broken)
+    after = join.apply(5, broken)
     assert after[0, MOUTH[0]] == broken[0, MOUTH[0]] and after[0, MOUTH[1]] != broken[0, MOUTH[1]]
     for frames, share in ((1, SHARE), (TURN, 0.0)):
         never = _core.TurnJoin(ARKIT55.channels, frames, share)

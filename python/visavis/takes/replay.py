@@ -211,12 +211,12 @@ def _normalised(turn: TurnInput, levels: "tuple[_core.VoiceLevel, _core.VoiceLev
 
 
 def _joined(take: Take, before: Floats, share: float) -> Floats:
-    """The turns (T, F, C) as the session hands them to the rig."""
+    """The turns (T, F, C) as the session hands them to the rig; none is joined that begins while the session eases."""
     from visavis import _core
 
     join = _core.TurnJoin(take.about.channels, take.about.turn_frames, share)
-    motions = [join.apply(int(turn), motion) for turn, motion in zip(take.turn, before, strict=True)]
-    return np.stack(motions) if motions else before
+    shown = ~np.isin(take.turn * take.about.turn_frames, take.rig_frame[take.rig_eased])
+    return np.stack([join.apply(int(turn), before[i], bool(shown[i])) for i, turn in enumerate(take.turn)])
 
 
 def _run_rig(take: Take, before: Floats, styles: tuple[str, ...], dials: Mapping[str, float]) -> Floats:
