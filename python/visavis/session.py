@@ -141,7 +141,8 @@ class Model:
 
         `agent_audio`: "ahead", the voice is known before it plays (TTS), or "live", an actor speaks and both voice and
         face go out `Session.delay_ns` later.  `voices`: the voices there will be; the push drive waits for these alone.
-        `temperature` scales the noise (docs/model_format.md), `steps` is their number (None: the engine's).
+        `temperature` scales the noise on top of the model's own scale (docs/model_format.md), `steps` is the number of
+        denoising steps (None: the engine's).
         `lead_ns`: in the clock drive a turn is due this long before its first frame is to be seen.  `late`: what is
         done there about turns that cannot be in time: "hold" nothing, "fewer_steps" the next lower number of denoising
         steps until turns are in time, "idle" frames of the eye layer.  `clock`: monotonic nanoseconds by which the

@@ -233,7 +233,7 @@ typedef struct vv_session_config {
     uint32_t voices;      /* vv_voices */
     int32_t steps;        /* denoising steps; 0: the engine's default */
     uint64_t seed;        /* the same seed and input give the same frames */
-    float temperature;    /* 0 to 10, scales the noise of ancestral steps, with dpm2m the first noise; default 1 */
+    float temperature;    /* 0 to 10, default 1; scales the model's noise (of ancestral steps, with dpm2m the first) */
     float guidance;       /* 0 to 10, weight of the user; default 1: no guidance */
     int64_t lead_ns;      /* clock drive: a turn is due this long before its first frame; default 40 ms, at most 10 s */
     uint32_t late;        /* vv_late */
