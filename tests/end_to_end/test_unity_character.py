@@ -82,4 +82,4 @@ def test_inspectors_and_the_sample_of_a_character(unity: Unity, tmp_path: Path) 
     assert any("is live" in line for line in found["head"]) and "bar: jawOpen" in found["head"]
     assert any("a turn takes" in line for line in found["source"])
     assert found["model"] == "Packages/dev.visavis.heads/Model/default.bytes", "set when the component is added"
-    assert all(unity.check("sample", MODEL, "").values())
+    assert all(unity.check("sample", MODEL, "", shipped_voice("agent", tmp_path)).values())

@@ -105,9 +105,9 @@ def test_inspectors_and_the_window_say_why(unity: Unity, tmp_path: Path) -> None
     assert any('"Nobody" has no source: add a VisavisCharacter' in line for line in found["off"])
 
 
-def test_the_sample_makes_a_character(unity: Unity) -> None:
+def test_the_sample_makes_a_character(unity: Unity, tmp_path: Path) -> None:
     with serving() as server:
-        found = unity.check("sample", server.ports.endpoint, "npc")
+        found = unity.check("sample", server.ports.endpoint, "npc", shipped_voice("agent", tmp_path))
     assert all(found.values()), found
 
 

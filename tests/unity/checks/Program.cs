@@ -24,7 +24,7 @@ internal static class Program
             case "garbage": Garbage.All(rest[0], rest[1], int.Parse(rest[2])); break;
             case "toggle": Live.Toggle(rest[0], rest[1]); break;
             case "editor": EditorCheck.All(rest[0], rest[1], rest[2]); break;
-            case "sample": SampleCheck.Talk(rest[0], rest[1]); break;
+            case "sample": SampleCheck.Talk(rest[0], rest[1], rest[2]); break;
             case "converse": InGame.Converse(rest[0], rest[1], rest[2]); break;
             case "crowd": InGame.Crowd(rest[0], int.Parse(rest[1])); break;
             case "full": InGame.Full(rest[0]); break;

@@ -6,12 +6,14 @@ using Visavis.Samples;
 
 internal static class SampleCheck
 {
-    internal static void Talk(string where, string head)
+    /// <summary>Its line is the voice of a file of 32-bit floats at 16 kHz: a model's mouth rests under other sounds.</summary>
+    internal static void Talk(string where, string head, string voice)
     {
         var character = new Character(bare: true); // the sample adds its own head
-        var line = AudioClip.Create("line", 24000, 2, 24000, false);
-        var samples = new float[48000];
-        for (int i = 0; i < samples.Length; ++i) samples[i] = i % 2 == 0 ? 0.9f : 0.3f; // mixed: 0.6
+        float[] speech = InGame.Floats(voice);
+        var line = AudioClip.Create("line", speech.Length, 2, InGame.Rate, false);
+        var samples = new float[2 * speech.Length];
+        for (int i = 0; i < samples.Length; ++i) samples[i] = speech[i / 2] * (i % 2 == 0 ? 1.5f : 0.5f); // mixed: the voice
         line.SetData(samples, 0);
         var scene = new GameObject("Scene").AddComponent<Conversation>();
         Set(scene, "_headModel", character.Root);
