@@ -15,8 +15,8 @@ class TurnJoin {
     // share: 0 to 1, 0: nothing is done
     TurnJoin(std::span<const std::string> channels, int turn_frames, float share);
     std::size_t size() const { return turn_frames_ * last_.size(); }  // F*C
-    // The turn's motion (F*C), in place; turns in rising order.  A turn whose predecessor was skipped stays as it is, and
-    // with `shown` false any does: the face does not come from the turn before.
+    // The turn's motion (F*C), in place; turns in rising order.  A turn whose predecessor was skipped stays as it is,
+    // and with `shown` false any does: the face does not come from the turn before.
     void apply(std::int64_t turn, std::span<float> motion, bool shown = true);
 
   private:
