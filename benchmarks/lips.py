@@ -5,7 +5,7 @@
 `visavis corpus voices` makes the folder.  One line a model: mouth r and lips shut on p, b, m, as the suite has them;
 lips shut on each of the three, and where one of them opens a phrase (the phone before it ended OPENS_S ago or longer);
 travel of the mouth under music and silence over the reference's while it speaks.  Live sessions with the shipped
-settings, user silent.  The dev half alone: choices are measured on the other (docs/suite.md).
+settings, user silent.  The dev half of the voices alone: the other is for reports (docs/suite.md).
 """
 
 import argparse
@@ -21,6 +21,7 @@ from visavis.data.voices.folder import VoiceClip, read_voices, reels
 from visavis.evaluation import events, lips, sounds
 from visavis.evaluation.generate import Scene, SessionGenerator
 from visavis.evaluation.measures import divided
+from visavis.evaluation.suite import at_most
 
 Floats = npt.NDArray[np.float32]
 OPENS_S = 0.15
@@ -78,9 +79,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sessions' noise (0)")
     args = parser.parse_args()
     clips = read_voices(args.voices, "dev")["en"]
-    if args.minutes is not None:
-        minutes = sum(len(c.person.motion) for c in clips) / 25 / 60
-        clips = clips[:: max(1, round(minutes / args.minutes))]
+    clips = at_most(clips, args.minutes)
     for model in args.models:
         begin = time.monotonic()
         row = measure(model, clips, args.seed)

@@ -17,7 +17,7 @@ class TurnJoin {
     std::size_t size() const { return turn_frames_ * last_.size(); }  // F*C
     // The turn's motion (F*C), in place; turns in rising order.  A turn whose predecessor was skipped stays as it is,
     // and with `shown` false any does: the face does not come from the turn before.
-    void apply(std::int64_t turn, std::span<float> motion, bool shown = true);
+    void apply(std::int64_t turn, std::span<float> motion, bool shown);
 
   private:
     float share_;

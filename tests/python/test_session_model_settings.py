@@ -10,6 +10,7 @@ from recording_engine import RecordingEngine
 from small_models import randomised, small_config
 
 from visavis import _core
+from visavis.constants import FRAME_NS
 from visavis.engine import ModelInfo, TurnInput, TurnOutput, load_engine
 from visavis.errors import InvalidArgument
 from visavis.evaluation.generate import EngineGenerator, Scene
@@ -17,7 +18,7 @@ from visavis.export.gguf import save_gguf
 from visavis.model.config import ModelConfig
 from visavis.model.timar import Timar
 from visavis.motion_space import ARKIT55
-from visavis.session import Model, Session
+from visavis.session import FrameState, Model, Session
 
 MOUTH = [i for i, name in enumerate(ARKIT55.channels) if name.startswith(("mouth", "jaw", "tongue"))]
 SHARE, TURN = 0.5, 5
@@ -104,6 +105,21 @@ def test_a_session_joins_turns_before_the_rig(share: float) -> None:
     turns = np.random.default_rng(1).uniform(0.1, 0.9, (12, TURN, 55)).astype(np.float32)
     values = shown(Model(Turns(turns, share)).session(seed=3))
     np.testing.assert_allclose(values, plainly(turns, share).reshape(-1, 55), atol=1e-6)  # all in range: a rig at rest
+
+
+def test_turns_that_begin_while_a_session_eases_after_a_cut_are_not_joined() -> None:
+    turns = np.random.default_rng(2).uniform(0.1, 0.9, (20, TURN, 55)).astype(np.float32)
+    shown_by: dict[float, dict[int, np.ndarray]] = {}
+    for share in (0.0, SHARE):
+        session, frames = Model(Turns(turns, share)).session(seed=3, clock=lambda: 0), []
+        for index in range(60):
+            session.advance(index * FRAME_NS)
+            if index == 25:
+                assert session.cancel(25 * FRAME_NS) > 0
+            frames += session.poll()
+        shown_by[share] = {f.index: f.values for f in frames if FrameState.WITHDRAWN not in f.state}  # the last of each
+    changed = [i for i in sorted(shown_by[SHARE]) if (shown_by[SHARE][i] != shown_by[0.0][i]).any()]
+    assert changed == [5, 10, 15, 20, *range(35, 61, TURN)], "the cut is at 25, the session eases from 25 to 34"
 
 
 def test_the_noise_of_a_model_is_scaled_on_top_of_the_sessions_temperature() -> None:

@@ -199,7 +199,7 @@ def _voices(
 ) -> None:
     """Measures of each voice, of the English one under each condition as well."""
     for voice, clips in found.items():
-        chosen = _at_most(clips, minutes if voice in ("en", "joe") else min(LANGUAGE_MINUTES, minutes or np.inf))
+        chosen = at_most(clips, minutes if voice in ("en", "joe") else min(LANGUAGE_MINUTES, minutes or np.inf))
         others = next((found[v] for v in ("it", "joe", "ru") if v in found and v != voice), chosen)
         for name, scenes, parts in _conditions(reels(chosen), others, voice == "en"):
             label = voice if name == "clean" else f"{voice}, {name}"
@@ -220,7 +220,7 @@ def _voices(
                     suite.curves["en"] = {"clips": chosen, "motions": motions}
 
 
-def _at_most(clips: list[VoiceClip], minutes: float | None) -> list[VoiceClip]:
+def at_most(clips: list[VoiceClip], minutes: float | None) -> list[VoiceClip]:
     """Every k-th clip, about `minutes` of them (None: all)."""
     if minutes is None:
         return clips

@@ -1,6 +1,6 @@
 """Late onsets in training crops: phrases whose beginning is not heard, so that any sound may open one.
 
-Hardly a phrase of the corpus opens with p, t or k (docs/decisions.md 63), while a game's characters say "please",
+Few phrases of the corpus open with p, t or k (docs/decisions.md 63 and 64), while a game's characters say "please",
 "take this", "come".  A late onset mutes a phrase up to some phone; nothing is asked of the face before it.
 """
 
