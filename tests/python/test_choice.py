@@ -370,10 +370,12 @@ def test_end_to_end_on_a_tiny_corpus(
 def test_rows_of_another_corpus_of_that_name_are_refused(tmp_path: Path) -> None:
     corpus = tmp_path / "v2"
     corpus.mkdir()
-    (corpus / "corpus.json").write_text('{"hours": 20}')
+    (corpus / "corpus.json").write_text('{"plan": {"hours": 20}, "hours": 19.62, "statistics": {"all": 1.0}}')
     choice = make(tmp_path, data=str(corpus))
     write_rows(tmp_path / "rows.json", choice, [])
     assert read_rows(tmp_path / "rows.json", choice) == []
-    (corpus / "corpus.json").write_text('{"hours": 3}')
+    (corpus / "corpus.json").write_text('{"plan": {"hours": 20}, "hours": 19.61, "statistics": {"all": 1.1}}')
+    assert read_rows(tmp_path / "rows.json", choice) == [], "what was measured differs between machines"
+    (corpus / "corpus.json").write_text('{"plan": {"hours": 3}, "hours": 19.62, "statistics": {"all": 1.0}}')
     with pytest.raises(InvalidArgument, match=r"rows\.json holds another campaign: corpus [0-9a-f]{64} \(now "):
         read_rows(tmp_path / "rows.json", choice)

@@ -65,6 +65,7 @@ def test_layout_is_what_training_reads(corpus: Path) -> None:
 
 def test_description_names_seed_voices_licences_and_constants(corpus: Path) -> None:
     text = json.loads((corpus / "corpus.json").read_text())
+    assert len(text["text"]) == 64
     assert text["plan"]["seed"] == SEED and text["licences"]["espeak"].startswith("espeak-ng, GPL")
     assert text["constants"]["dialogue"]["OFFSET_MEAN_S"] == 0.2 and "NOD_DELAY_S" in text["constants"]["listening"]
     used = [set(text["voices"][split]) for split in ("train", "val", "test")]

@@ -55,6 +55,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(corpus: Path, tmp_path: 
 
 def test_a_corpus_says_its_version_and_the_style_of_each_person(corpus: Path) -> None:
     text = json.loads((corpus / "corpus.json").read_text())
+    assert len(text["text"]) == 64
     assert text["plan"]["version"] == 2 and text["command"].endswith("--version 2")
     assert text["constants"]["v2"]["person"]["STYLE"] == list(STYLE)
     for dialogue in read_split(corpus, "train", ARKIT55).dialogues:

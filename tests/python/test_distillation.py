@@ -79,6 +79,15 @@ def test_one_step_comes_near_to_five(data: Path, teacher: Path, student: tuple[P
     assert distance(distilled, target) < 0.6 * distance(one, target)
 
 
+def test_a_condition_takes_several_noises(teacher: Path) -> None:
+    model = load_gguf(teacher)
+    condition = torch.randn(3, model.config.condition_width)
+    noise = torch.randn(6, model.config.row_width)
+    with torch.no_grad():
+        apart = [denoised(model, condition, part, 2) for part in noise.split(3)]
+        torch.testing.assert_close(denoised(model, condition, noise, 2), torch.cat(apart), rtol=1e-5, atol=1e-5)
+
+
 def test_the_loss_falls(student: tuple[Path, list[str]]) -> None:
     lines = [line for line in student[1] if " total " in line and "validation" not in line]
     totals = [float(line.split("total")[1].split()[0]) for line in lines]

@@ -11,13 +11,14 @@ from visavis.campaign.plan import check_plan
 from visavis.campaign.schedule import run_jobs
 from visavis.campaign.training import Length, resumed, trained, training
 from visavis.choice.factors import DEFAULT, Variant, chosen
+from visavis.data.corpus.layout import identity
 from visavis.errors import InvalidArgument
 
 SPLIT = "val"  # and the dev half of the voices: choices are made there
 ENGINE = "cpu:f32"
 TURNS = 100  # timed, after the history is full
 # Of a campaign that goes on, these must stay as they were; beside them the names of data and voices, and
-# where there are such files, the hashes of what describes a corpus and of the model.
+# where there are such files, the hashes of what a corpus was made from and of the model.
 FIXED = ("processor_minutes", "steps", "settings", "minutes")
 
 
@@ -60,12 +61,9 @@ class Choice:
     def plan(self) -> dict[str, Any]:
         """What all runs of the campaign have in common."""
         voices = None if self.voices is None else self.voices.name
-        files = {"corpus": self.data / "corpus.json", "model": self.model}
-        hashes = {
-            name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for name, file in files.items()
-            if file is not None and file.is_file()
-        }
+        hashes = {} if (corpus := identity(self.data)) is None else {"corpus": corpus}
+        if self.model is not None and self.model.is_file():
+            hashes["model"] = hashlib.sha256(self.model.read_bytes()).hexdigest()
         return {"data": self.data.name, "voices": voices, **{name: getattr(self, name) for name in FIXED}, **hashes}
 
     def runs(self) -> list["Run"]:

@@ -39,7 +39,9 @@ class Distillation:
         assert isinstance(model, Timar)
         with torch.no_grad():
             condition = self.conditions(batch, generator)
-            noise = self._noise(len(condition), len(batch.agent_motion), generator).to(condition.device)
+            n_rows, n_crops = len(condition), len(batch.agent_motion)
+            noises = [self._noise(n_rows, n_crops, generator) for _ in range(self.objective.recipe.repeats)]
+            noise = torch.cat(noises).to(condition.device)
             target = denoised(self.teacher, condition, noise, self.steps_in)
         error = denoised(model, condition, noise, model.config.steps) - target
         error = error.reshape(len(error), -1, model.config.n_channels)
@@ -64,9 +66,12 @@ class Distillation:
 
 
 def denoised(model: Timar, condition: Tensor, noise: Tensor, steps: int) -> Tensor:
-    """The rows (N, R) that a model's head makes of noise (N, R) in so many steps of DPM-Solver++."""
+    """The rows that a model's head makes of noise (k * N, R) in so many steps of DPM-Solver++.
+
+    Each condition (N, condition_width) has k noises, the first of all conditions first.
+    """
     head: DiffusionHead = model.diffloss
-    embedded = head.net.cond_embed(condition)
+    embedded = head.net.cond_embed(condition).repeat(len(noise) // len(condition), 1)
 
     def predict(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         return head.predict(x, t, embedded)

@@ -16,7 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.constants import FRAME_RATE, SAMPLE_RATE
-from visavis.data.corpus import curves, dialogue, engines, eyes, layout, listening, performer, person, speaking, visemes
+from visavis.data.corpus import (
+    curves,
+    dialogue,
+    engines,
+    eyes,
+    layout,
+    listening,
+    performer,
+    person,
+    speaking,
+    visemes,
+)
+from visavis.data.corpus import text as grammar
 from visavis.data.corpus.bank import Utterance, utterance
 from visavis.data.corpus.performer import Performance
 from visavis.data.corpus.statistics import dialogue_statistics, summary
@@ -25,6 +37,7 @@ from visavis.data.corpus.v2 import listening as listening2
 from visavis.data.corpus.v2 import performer as performer2
 from visavis.data.corpus.v2 import person as person2
 from visavis.data.corpus.v2 import prosody as prosody2
+from visavis.data.corpus.v2 import requests as requests2
 from visavis.data.corpus.v2 import rooms
 from visavis.data.corpus.v2 import speaking as speaking2
 from visavis.data.corpus.v2 import voices as voices2
@@ -262,6 +275,7 @@ def _describe(plan: Plan, tasks: list[Task], done: dict[str, Any]) -> dict[str, 
             **{s: summary(r["statistics"] for r in receipts if r["split"] == s) for s in SPLITS},
         },
         "constants": _constants(plan.version),
+        "text": layout.fingerprint_of(grammar, *((requests2,) if plan.version == 2 else ())),
         "dialogues": [{"name": r["name"], "split": r["split"], "voices": r["voices"]} for r in receipts],
     }
 

@@ -4,6 +4,8 @@
 linear map of the 51 shapes besides tongueOut to 50 numbers: it has FLAME's width, it is NOT FLAME's basis.
 """
 
+import hashlib
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +24,7 @@ JAW_OPEN_RAD = 0.35  # jaw rotation at jawOpen = 1 (about 20 degrees)
 JAW_SIDE_RAD = 0.12  # at jawLeft = 1
 EXP_SEED = 50  # of the map from shapes to `exp`
 N_EXP_SHAPES = 51
+MEASURED = ("hours", "speech_share_by_engine", "statistics")  # of corpus.json: what came out, not what was asked for
 
 
 @lru_cache(maxsize=1)
@@ -94,6 +97,26 @@ def constants_of(*modules: Any) -> dict[str, dict[str, Any]]:
         values = {n: vars(module)[n] for n in names if not n.startswith("_")}
         found[module.__name__.rsplit(".", 1)[-1]] = {n: v for n, v in values.items() if _plain(v)}
     return found
+
+
+def fingerprint_of(*modules: Any) -> str:
+    """SHA-256, in hex, of the constants of some modules, whatever their type (texts, for corpus.json)."""
+    names = [(module, name) for module in modules for name in sorted(vars(module)) if name.isupper()]
+    return hashlib.sha256(repr([(name, vars(module)[name]) for module, name in names]).encode()).hexdigest()
+
+
+def identity(folder: Path) -> str | None:
+    """SHA-256, in hex, of what the corpus of a folder was made from; None without a corpus.json that can be read.
+
+    What was measured on the sound (MEASURED) does not count: speech engines give other last digits on other
+    processors, and a campaign in parts (docs/choice.md) may go on on another machine.
+    """
+    try:
+        description = json.loads((folder / "corpus.json").read_text())
+    except (OSError, ValueError):
+        return None
+    made_from = {name: value for name, value in description.items() if name not in MEASURED}
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> bool:
