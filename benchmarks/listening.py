@@ -5,8 +5,8 @@
 One line a model and temperature: nods and smiles within a second after the partner's phrases, at the same moments with
 another conversation's user, their ratio, the performer's two numbers last; both a minute of listening; head pitch power
 at 1 to 7 Hz over the performer's; head speed.  Live sessions with the shipped settings, the user's face absent, on the
-split `val`; the suite has the same measures with intervals (docs/suite.md).  Last, nods in a minute of the packaged
-voices as the user's, the agent silent, the mean of 12 seeds.
+split `val`; the suite has the same measures with intervals (docs/suite.md).  Last, nods and smiles in a minute
+of the packaged voices as the user's, the agent silent: means of 12 seeds.
 """
 
 import argparse
@@ -52,11 +52,12 @@ def measure(model: Path, clips: Sequence[Clip], temperature: float, seed: int) -
     return row
 
 
-def packaged(model: Path, temperature: float) -> float:
-    """Nods in a minute of the packaged voices as the user's, the agent silent: the mean of SEEDS seeds."""
+def packaged(model: Path, temperature: float) -> str:
+    """Nods and smiles in a minute of the packaged voices as the user's, the agent silent: means of SEEDS seeds."""
     user = np.resize(np.concatenate([demo_voice(who).samples for who in ("user", "agent")]), 60 * SAMPLE_RATE)
     motions = SessionGenerator(model, 1, temperature)([Scene(np.zeros_like(user), user)] * SEEDS)
-    return float(np.mean([len(events.nod_starts(m)) for m in motions]))
+    counted = (np.mean([len(starts(m)) for m in motions]) for starts in (events.nod_starts, events.smile_starts))
+    return "/".join(f"{n:.1f}" for n in counted)
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def main() -> None:
         for temperature in args.temperature:
             begin = time.monotonic()
             row = measure(model, clips, temperature, args.seed)
-            row["packaged"] = f"{packaged(model, temperature):.1f}"
+            row["packaged"] = packaged(model, temperature)
             columns = (f"{k} {v}" for k, v in row.items())
             print(model, f"at {temperature:g}", *columns, f"{time.monotonic() - begin:.0f} s", sep="  ", flush=True)
 

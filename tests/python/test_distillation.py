@@ -15,6 +15,7 @@ from visavis import _core, cli
 from visavis.data.dualtalk import read_split
 from visavis.engine import TurnInput, load_engine
 from visavis.errors import InvalidArgument
+from visavis.engine import model_path
 from visavis.export.gguf import load_gguf
 from visavis.model.config import live_config, paper_config
 from visavis.model.timar import Timar
@@ -137,6 +138,11 @@ def test_what_cannot_be_distilled_is_refused(data: Path, teacher: Path, tmp_path
         distill(teacher, data, tmp_path / "run", settings=["width=64"], steps=1)
     recipe, config = distillation(paper_config(), 5, 1)
     assert recipe.crops.seconds == 8.0 and (config.sampler, config.steps) == ("dpm2m", 1)
+
+
+def test_a_packaged_model_goes_by_its_name(data: Path, tmp_path: Path) -> None:
+    made = distill(Path("tiny"), data, tmp_path / "run", 2, 1, steps=1, settings=STEPS, say=lambda text: None)
+    assert load_gguf(made).config == load_gguf(model_path("tiny")).config.with_options(steps=1)
 
 
 def test_the_verb(data: Path, teacher: Path, tmp_path: Path) -> None:

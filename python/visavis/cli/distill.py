@@ -15,10 +15,10 @@ EXAMPLES = (
 
 
 def main(
-    model: Annotated[Path, typer.Argument(help="Model file (.gguf) to learn from.")],
+    model: Annotated[Path, typer.Argument(help="Model file (.gguf) to learn from, or default or tiny.")],
     data: Annotated[Path, typer.Option(help="Conversations, as of `visavis train`.")],
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt, model.gguf, training.json.")],
-    steps_in: Annotated[int, typer.Option(help="Denoising steps of the teacher (DPM-Solver++).", min=2)] = 5,
+    steps_in: Annotated[int, typer.Option(help="Denoising steps of the teacher (DPM-Solver++).", min=2)] = 12,
     steps_out: Annotated[int, typer.Option(help="Denoising steps of the student, fewer.", min=1)] = 1,
     minutes: options.RunMinutes = None,
     steps: options.RunSteps = None,
@@ -40,8 +40,8 @@ def main(
 ) -> None:
     """Make a model that needs fewer denoising steps.
 
-    Its head learns to give in one step (--steps-out) what the teacher's head gives in five (--steps-in).  The backbone
-    stays as it is.  `visavis evaluate` says what it cost (docs/training.md).
+    Its head learns to give in one step (--steps-out) what the teacher's head gives in twelve (--steps-in).  The
+    backbone stays as it is.  `visavis evaluate` says what it cost (docs/training.md).
     """
     try:
         from visavis.training.loop import distill

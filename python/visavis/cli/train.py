@@ -54,7 +54,10 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of weights, crops and noise.", min=0)] = 1,
     resume: options.Resume = False,
     begin_with: Annotated[
-        Path | None, typer.Option(help="Model file (.gguf) whose weights the run starts from.", show_default="none")
+        Path | None,
+        typer.Option(
+            help="Model file (.gguf), or default or tiny, whose weights the run starts from.", show_default="none"
+        ),
     ] = None,
     precision: options.TrainingPrecision = "auto",
     save_minutes: options.SaveMinutes = 5.0,

@@ -54,7 +54,9 @@ class Run:
     processor_minutes: float | None = None
     seed: int = 1
     resume: bool = False
-    begin_with: Path | None = None  # model file whose weights and normalisation the run starts from
+    begin_with: Path | None = (
+        None  # model file, or name of a packaged one, whose weights and normalisation the run starts from
+    )
     precision: str = "auto"  # bf16 autocast where the processor has it, or f32
     save_minutes: float = 5.0
     name: str = "visavis"
@@ -80,7 +82,7 @@ def distill(
     teacher: Path,
     data: Path,
     out: Path,
-    steps_in: int = 5,
+    steps_in: int = 12,
     steps_out: int = 1,
     *,
     settings: Sequence[str] = (),
@@ -340,7 +342,7 @@ def _begun(path: Path, run: Run) -> MotionModel:
 
     Styles may be the run's alone or the file's alone.
     """
-    begun = load_model(path, run.speech_folder)
+    begun = load_model(model_path(path), run.speech_folder)
     free = {name: getattr(run.config, name) for name in ("sampler", "steps", "noise_scale", "turn_join")}
     if not (begun.config.styles and run.config.styles):
         free["styles"] = run.config.styles
