@@ -13,9 +13,8 @@ from typer.testing import CliRunner
 import visavis
 from visavis import _core, cli
 from visavis.data.dualtalk import read_split
-from visavis.engine import TurnInput, load_engine
+from visavis.engine import TurnInput, load_engine, model_path
 from visavis.errors import InvalidArgument
-from visavis.engine import model_path
 from visavis.export.gguf import load_gguf
 from visavis.model.config import live_config, paper_config
 from visavis.model.timar import Timar
