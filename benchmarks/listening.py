@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from visavis.bridge.demo import demo_voice
 from visavis.constants import SAMPLE_RATE
@@ -26,7 +25,6 @@ from visavis.evaluation.generate import Scene, SessionGenerator
 from visavis.evaluation.run import choose
 from visavis.motion_space import ARKIT55
 
-Floats = npt.NDArray[np.float32]
 SEEDS = 12
 
 

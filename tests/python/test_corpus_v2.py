@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from visavis.data.corpus import neural
+from visavis.data.corpus import layout, neural
+from visavis.data.corpus import text as grammar
 from visavis.data.corpus.bank import Utterance
 from visavis.data.corpus.build import build
 from visavis.data.corpus.dialogue import Phrase
@@ -21,7 +22,7 @@ from visavis.data.corpus.person import DEG
 from visavis.data.corpus.phones import BILABIALS, Phone
 from visavis.data.corpus.prosody import Accent
 from visavis.data.corpus.text import Line, line
-from visavis.data.corpus.v2 import listening, performer, prosody, rooms, speaking
+from visavis.data.corpus.v2 import listening, performer, prosody, requests, rooms, speaking
 from visavis.data.corpus.v2.dialogue import draw_pair
 from visavis.data.corpus.v2.person import STYLE, StyledPerson, draw_person
 from visavis.data.corpus.v2.requests import REQUESTS, request
@@ -55,7 +56,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(corpus: Path, tmp_path: 
 
 def test_a_corpus_says_its_version_and_the_style_of_each_person(corpus: Path) -> None:
     text = json.loads((corpus / "corpus.json").read_text())
-    assert len(text["text"]) == 64
+    assert text["text"] == layout.fingerprint_of(grammar, requests) != layout.fingerprint_of(grammar)
     assert text["plan"]["version"] == 2 and text["command"].endswith("--version 2")
     assert text["constants"]["v2"]["person"]["STYLE"] == list(STYLE)
     for dialogue in read_split(corpus, "train", ARKIT55).dialogues:

@@ -54,9 +54,7 @@ class Run:
     processor_minutes: float | None = None
     seed: int = 1
     resume: bool = False
-    begin_with: Path | None = (
-        None  # model file, or name of a packaged one, whose weights and normalisation the run starts from
-    )
+    begin_with: Path | None = None  # model file (or packaged one's name) whose weights and normalisation are the first
     precision: str = "auto"  # bf16 autocast where the processor has it, or f32
     save_minutes: float = 5.0
     name: str = "visavis"

@@ -115,6 +115,8 @@ def identity(folder: Path) -> str | None:
         description = json.loads((folder / "corpus.json").read_text())
     except (OSError, ValueError):
         return None
+    if not isinstance(description, dict):
+        return None
     made_from = {name: value for name, value in description.items() if name not in MEASURED}
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
