@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from visavis.data.corpus.phones import BILABIALS
 from visavis.data.dualtalk import Person
 from visavis.data.voices.folder import VoiceClip, read_voices, reels
 from visavis.evaluation import events, lips, sounds
@@ -57,7 +58,7 @@ def measure(model: Path, clips: Sequence[VoiceClip], seed: int) -> dict[str, str
     persons = [clip.person for clip in clips]
     found = lips.against_reference(motions, persons)
     row = {key: f"{found[key].value:.3f}" for key in ("r", "closed", "false", "pressed", "jitter")}
-    for label in events.BILABIALS:
+    for label in sorted(BILABIALS):
         for opens in (True, False):
             share, n = shut(motions, [phones(p, label, opens) for p in persons])
             row[f"{label.lower()} {'opens' if opens else 'within'}"] = f"{share:.2f}/{n}"

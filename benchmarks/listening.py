@@ -22,7 +22,7 @@ from visavis.data.dualtalk import read_split
 from visavis.evaluation import checks, conversation, events
 from visavis.evaluation.checks import Clip
 from visavis.evaluation.generate import Scene, SessionGenerator
-from visavis.evaluation.run import choose
+from visavis.evaluation.run import choose, strangers
 from visavis.motion_space import ARKIT55
 
 SEEDS = 12
@@ -38,9 +38,9 @@ def measure(model: Path, clips: Sequence[Clip], temperature: float, seed: int) -
     """The columns of one model."""
     generate = SessionGenerator(model, seed, temperature)
     scenes = [Scene(*(p.audio.astype(np.float32) for p in (clip.agent, clip.user))) for clip in clips]
-    shift = len(clips) // 2 | 1  # odd: never the other role of the same conversation, as in the suite
-    others = [scenes[(i + shift) % len(scenes)].user for i in range(len(scenes))]
-    strange = [s._replace(user=np.resize(o, s.agent.shape)) for s, o in zip(scenes, others, strict=True)]
+    strange = [
+        s._replace(user=np.resize(o.user, s.agent.shape)) for s, o in zip(scenes, strangers(scenes), strict=True)
+    ]
     for clip, own, other in zip(clips, generate(scenes), generate(strange), strict=True):
         clip.motion, clip.other_user = own[: len(clip.agent.motion)], other[: len(clip.agent.motion)]
     row = {check.name.split()[0]: f"{check.value:.1f} ({check.note})" for check in checks.listening_checks(clips)}

@@ -143,6 +143,21 @@ def test_fast_nods_are_small_and_slow_ones_large_and_none_comes_too_soon() -> No
     assert min(sizes) > 1.0 * DEG and max(sizes) < 9 * DEG
 
 
+def test_answers_do_not_know_of_a_turn_that_has_not_begun() -> None:
+    """A model that nods where the performer does cannot know, either; it knows of one that has begun."""
+    partner = [phrase(1.0 + 6.0 * i, turn=i) for i in range(200)]  # they end at 3 + 6 i
+    shares = {}
+    for offset in (0.2, 0.6, -0.3):
+        someone = listener(partner, [phrase(3.0 + offset + 6.0 * i, 1.5) for i in range(200)], seconds=1210)
+        someone.react([])
+        for kind in ("nod", "smile"):
+            at = [e.start % 6.0 - 3.0 for e in someone.events if e.kind == kind]
+            shares[offset, kind] = sum(0.34 <= t <= 0.81 for t in at) / len(partner)
+    assert shares[0.2, "nod"] == pytest.approx(shares[0.6, "nod"], abs=0.05) and shares[0.2, "nod"] > 0.4
+    assert shares[0.2, "smile"] == pytest.approx(shares[0.6, "smile"], abs=0.05) and shares[0.2, "smile"] > 0.15
+    assert shares[-0.3, "nod"] == shares[-0.3, "smile"] == 0
+
+
 def test_laughter_and_smiles_are_answered() -> None:
     someone = listener([phrase(2.0 + 8 * i, 0.8, "laugh", turn=-1) for i in range(60)])
     someone.react([])

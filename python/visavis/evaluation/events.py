@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.constants import FRAME_RATE
+from visavis.data.corpus.phones import BILABIALS
 from visavis.data.dualtalk import Person
 from visavis.motion_space import ARKIT55
 
 Floats = npt.NDArray[np.floating[Any]]
-BILABIALS = ("P", "B", "M")
 OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
 OTHER_CONSONANTS = (
     "D",

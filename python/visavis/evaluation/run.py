@@ -1,6 +1,6 @@
 """An evaluation from end to end: clips of a split, motion for them and for the controls, metrics, checks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,14 +70,14 @@ def evaluate(
     scenes = [_scene(a, u, faces) for _, a, u in roles]
     if perturbation is not None:
         scenes = [perturbation.apply(scene, seed) for seed, scene in enumerate(scenes)]
-    n, shift = len(roles), len(roles) // 2 | 1  # odd: never the same role of the same conversation
+    n = len(roles)
     motions = generate(scenes)
     clips = [Clip(*role, motion[: len(role[1].motion)]) for role, motion in zip(roles, motions, strict=True)]
     if controls:
         if n < 4:
             raise InvalidArgument(f"{n} clips; the shuffled controls need at least 2 conversations")
         say("controls: another agent's voice, another user's voice")
-        others = [scenes[(i + shift) % n] for i in range(n)]
+        others = strangers(scenes)
         other_agent = generate([s._replace(agent=_fit(o.agent, s.agent)) for s, o in zip(scenes, others, strict=True)])
         other_user = generate([_with_user(s, o) for s, o in zip(scenes, others, strict=True)])
         for clip, a, u in zip(clips, other_agent, other_user, strict=True):
@@ -90,6 +90,12 @@ def evaluate(
     if controls and space.name == "arkit55" and all(set(LABELS) <= set(c.agent.labels) for c in clips):
         result.checks, result.performer = all_checks(clips, mean_face), performer_checks(clips, mean_face)
     return result
+
+
+def strangers(scenes: Sequence[Scene]) -> list[Scene]:
+    """For each of the roles, two a conversation, one of another conversation: whose voices the controls hear."""
+    n, shift = len(scenes), len(scenes) // 2 | 1  # odd: never the other role of the same conversation
+    return [scenes[(i + shift) % n] for i in range(n)]
 
 
 def add_young(clips: list[Clip], scenes: list[Scene], generate: Generate) -> None:
