@@ -19,9 +19,9 @@ from visavis.export.gguf import load_gguf
 from visavis.model.config import live_config, paper_config
 from visavis.model.timar import Timar
 from visavis.training.crops import CropRecipe, CropSampler
-from visavis.training.distillation import Distillation, denoised, distillation, train_head_alone
+from visavis.training.distillation import Distillation, denoised, distillation
 from visavis.training.loop import distill, train
-from visavis.training.objective import Objective
+from visavis.training.objective import Objective, train_head_alone
 from visavis.training.recipes import Recipe
 
 STEPS = ["seconds=2", "batch=2", "peak_rate=3e-3"]
@@ -113,6 +113,8 @@ def test_the_head_alone_learns() -> None:
     model = Timar(tiny_config())
     train_head_alone(model)
     assert {name.split(".")[0] for name, p in model.named_parameters() if p.requires_grad} == {"diffloss"}
+    with pytest.raises(InvalidArgument, match="no denoising network"):
+        train_head_alone(torch.nn.Linear(2, 2))  # type: ignore[arg-type]
 
 
 def test_a_broken_off_run_goes_on(data: Path, teacher: Path, tmp_path: Path) -> None:

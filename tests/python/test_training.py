@@ -488,6 +488,17 @@ def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
         train(replace(slow, out=tmp_path / "other", config=other, begin_with=with_style), lambda text: None)
 
 
+def test_the_head_may_be_trained_alone(data: Path, tmp_path: Path) -> None:
+    first = train(small_run(data, tmp_path / "first", 2), lambda text: None)
+    run = small_run(data, tmp_path / "head", 2)
+    alone = replace(run, recipe=replace(run.recipe, head_alone=True))
+    with pytest.raises(InvalidArgument, match="give --begin-with"):
+        train(replace(alone, out=tmp_path / "nothing"), lambda text: None)
+    after = load_gguf(train(replace(alone, begin_with=first), lambda text: None)).state_dict()
+    changed = {name for name, value in load_gguf(first).state_dict().items() if not torch.equal(value, after[name])}
+    assert changed and all(name.startswith("diffloss.") for name in changed)
+
+
 @pytest.mark.parametrize("setting", ["strangers=1.5", "onsets=-0.1", "warmup=2", "switch=nan", "sounds.others=2"])
 def test_shares_out_of_range_are_refused(setting: str) -> None:
     with pytest.raises(InvalidArgument, match=f"setting {setting}: expected a share, 0 to 1"):

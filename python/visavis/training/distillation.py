@@ -79,12 +79,6 @@ def denoised(model: Timar, condition: Tensor, noise: Tensor, steps: int) -> Tens
     return sample(predict, noise[None], SAMPLER, steps, noise_scale=model.noise_scale())
 
 
-def train_head_alone(model: MotionModel) -> None:
-    """Nothing but the head gets a gradient."""
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(parameter.requires_grad and name.startswith("diffloss."))
-
-
 def distillation(config: ModelConfig, steps_in: int, steps_out: int) -> tuple[Recipe, ModelConfig]:
     """The recipe, and the student's configuration, for a teacher of this one.
 
@@ -95,5 +89,13 @@ def distillation(config: ModelConfig, steps_in: int, steps_out: int) -> tuple[Re
     crops = CropRecipe()
     if config.positions == "absolute":  # a crop is a window then
         crops = replace(paper_recipe().crops, seconds=config.context_turns * config.turn_frames / FRAME_RATE)
-    recipe = Recipe(name="distill", objective="distill", crops=crops, peak_rate=5e-4, probe=0.0, teacher_steps=steps_in)
+    recipe = Recipe(
+        name="distill",
+        objective="distill",
+        crops=crops,
+        peak_rate=5e-4,
+        probe=0.0,
+        teacher_steps=steps_in,
+        head_alone=True,
+    )
     return recipe, config.with_options(sampler=SAMPLER, steps=steps_out)

@@ -31,9 +31,16 @@ from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
-from visavis.training.distillation import Distillation, distillation, train_head_alone
+from visavis.training.distillation import Distillation, distillation
 from visavis.training.ema import Ema
-from visavis.training.objective import Objective, Probes, blind_to_lips, live_normalisation, see_velocity
+from visavis.training.objective import (
+    Objective,
+    Probes,
+    blind_to_lips,
+    live_normalisation,
+    see_velocity,
+    train_head_alone,
+)
 from visavis.training.recipes import Recipe, apply_settings
 from visavis.training.state import RunState, normalisation_of, read_state, restore, save_state
 
@@ -182,6 +189,9 @@ class _Trainer:
         if run.recipe.objective == "distill":
             assert isinstance(begun, Timar)
             self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps)
+        if run.recipe.head_alone:
+            if begun is None:
+                raise InvalidArgument("head_alone=true trains the head of a model that there is; give --begin-with")
             train_head_alone(model)
         self.state = RunState(model, probes, Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe))
         if document is not None:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from visavis.constants import SAMPLES_PER_FRAME
 from visavis.data.corpus.visemes import lips_shut
+from visavis.errors import InvalidArgument
 from visavis.model.config import ModelConfig
 from visavis.model.diffusion import out_of_range
 from visavis.model.motion_model import MotionModel
@@ -332,6 +333,17 @@ def blind_to_lips(model: Timar) -> None:
     if config.denoise_unit == "turn" and config.head_context_frames:
         embed = model.diffloss.net.cond_embed.weight  # (W, F*D + frames*C)
         embed[:, config.turn_frames * config.width :][:, fast.repeat(config.head_context_frames)] = 0.0
+
+
+def train_head_alone(model: MotionModel) -> None:
+    """Nothing but the denoising network gets a gradient.
+
+    Raises InvalidArgument for a model that has none.
+    """
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and name.startswith("diffloss."))
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InvalidArgument("head_alone: the model has no denoising network; expected one of recipe live or paper")
 
 
 @torch.no_grad()

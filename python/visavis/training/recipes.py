@@ -65,6 +65,7 @@ class Recipe:
     variance_weight: float = 0.2  # of the variational term
     variance_range: float = 0.2  # weight of what keeps the learned variance between its bounds
     teacher_steps: int = 0  # denoising steps of the model that is distilled
+    head_alone: bool = False  # the backbone and all before it stay as they are
 
     def rate(self, progress: float) -> float:
         """Learning rate at a progress in [0, 1]."""
