@@ -6,7 +6,8 @@ Every turn of some crops is drawn many times with the recording's own past (no s
 the draws should be the mean of what is possible, so `slope`, of the truth on it, should be 1; under 1 it says too much,
 over 1 too little.  Draws should lie about their mean as the truth does, so `spread`, their variance over the truth's
 mean square distance from it, should be 1; under 1 the face is more timid than it has reason to be.  "moving" are turns
-before which the channel's last step was larger than twice its rms step: a nod or a smile has begun.
+before which the channel's last step was larger than twice its rms step: a nod or a smile has begun.  DPM-Solver++
+draws, the noise unscaled (the file's `noise_scale` does not count).
 """
 
 import argparse
@@ -32,17 +33,8 @@ Floats = npt.NDArray[np.float32]
 CHANNELS = ("headPitch", "headYaw", "mouthSmileLeft", "browInnerUp")
 MOVING = 2.0  # rms steps
 PLAIN = CropRecipe(
-    session_start=0.0,
-    user_motion_absent=1.0,
-    user_audio_absent=0.0,
-    both_absent=0.0,
-    switch=0.0,
-    style_absent=0.0,
-    lookahead_absent=0.0,
-    augmentation=None,
-    sounds=None,
-    bands=None,
-)
+    session_start=0.0, user_motion_absent=1.0, user_audio_absent=0.0, both_absent=0.0, style_absent=0.0
+).unspoilt()
 
 
 @torch.no_grad()
@@ -55,11 +47,11 @@ def drawn(
     seen = objective.seen(model, batch, generator)
     condition = model.head_condition(seen.z, seen.own).reshape(-1, config.condition_width)
     noise = torch.randn(draws * len(condition), config.row_width, generator=generator)
-    made = denoised(model, condition, noise, steps).reshape(draws, len(condition), config.turn_frames, -1)
+    made = denoised(model, condition, noise, steps)
     own = model.by_turn(seen.clean[:, : batch.agent_motion.shape[1]])[0]  # (n, F, C), the turn before each
     truth = model.rows(model.by_turn(model.normalise(batch.agent_motion)), own[None, :, -1])
     step = (own[:, -1] - own[:, -2]) * objective.scales[0].sqrt()
-    return truth.reshape(made.shape[1:]).numpy(), made.numpy(), step.numpy()
+    return truth.reshape(own.shape).numpy(), made.reshape(draws, *own.shape).numpy(), step.numpy()
 
 
 def calibration(truth: Floats, made: Floats) -> tuple[float, float]:
@@ -85,8 +77,10 @@ def main() -> None:
     recipe = replace(live_recipe(), own_past_noise=0.0, head_past_noise=0.0)
     for path in args.models:
         model = load_model(model_path(path)).eval()
-        if not isinstance(model, Timar):
-            parser.error(f"{path} is a model for comparison; expected a model of turns")
+        if not isinstance(model, Timar) or model.config.space != ARKIT55:
+            parser.error(
+                f"{path}: expected a model of turns in the space arkit55, not one for comparison or in flame56"
+            )
         objective = Objective.measure(recipe, model.config, motions, normalisation_of(model.state_dict()))
         sampler = CropSampler(folder.dialogues, model.config, PLAIN, seed=1)
         steps = args.steps or model.config.steps
@@ -97,6 +91,8 @@ def main() -> None:
             channel = ARKIT55.index(name)
             moving = np.abs(step[:, channel]) > MOVING
             for state, turns in (("all", moving | ~moving), ("moving", moving)):
+                if not turns.any():
+                    continue
                 rows = truth[turns][..., channel]
                 slope, spread = calibration(rows, made[:, turns][..., channel])
                 power = float(np.square(rows).mean())

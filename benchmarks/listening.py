@@ -22,7 +22,7 @@ from visavis.data.dualtalk import read_split
 from visavis.evaluation import checks, conversation, events
 from visavis.evaluation.checks import Clip
 from visavis.evaluation.generate import Scene, SessionGenerator
-from visavis.evaluation.run import choose, strangers
+from visavis.evaluation.run import choose, other_scenes
 from visavis.motion_space import ARKIT55
 
 SEEDS = 12
@@ -39,7 +39,7 @@ def measure(model: Path, clips: Sequence[Clip], temperature: float, seed: int) -
     generate = SessionGenerator(model, seed, temperature)
     scenes = [Scene(*(p.audio.astype(np.float32) for p in (clip.agent, clip.user))) for clip in clips]
     strange = [
-        s._replace(user=np.resize(o.user, s.agent.shape)) for s, o in zip(scenes, strangers(scenes), strict=True)
+        s._replace(user=np.resize(o.user, s.agent.shape)) for s, o in zip(scenes, other_scenes(scenes), strict=True)
     ]
     for clip, own, other in zip(clips, generate(scenes), generate(strange), strict=True):
         clip.motion, clip.other_user = own[: len(clip.agent.motion)], other[: len(clip.agent.motion)]

@@ -70,14 +70,13 @@ def evaluate(
     scenes = [_scene(a, u, faces) for _, a, u in roles]
     if perturbation is not None:
         scenes = [perturbation.apply(scene, seed) for seed, scene in enumerate(scenes)]
-    n = len(roles)
     motions = generate(scenes)
     clips = [Clip(*role, motion[: len(role[1].motion)]) for role, motion in zip(roles, motions, strict=True)]
     if controls:
-        if n < 4:
-            raise InvalidArgument(f"{n} clips; the shuffled controls need at least 2 conversations")
+        if len(roles) < 4:
+            raise InvalidArgument(f"{len(roles)} clips; the shuffled controls need at least 2 conversations")
         say("controls: another agent's voice, another user's voice")
-        others = strangers(scenes)
+        others = other_scenes(scenes)
         other_agent = generate([s._replace(agent=_fit(o.agent, s.agent)) for s, o in zip(scenes, others, strict=True)])
         other_user = generate([_with_user(s, o) for s, o in zip(scenes, others, strict=True)])
         for clip, a, u in zip(clips, other_agent, other_user, strict=True):
@@ -92,7 +91,7 @@ def evaluate(
     return result
 
 
-def strangers(scenes: Sequence[Scene]) -> list[Scene]:
+def other_scenes(scenes: Sequence[Scene]) -> list[Scene]:
     """For each of the roles, two a conversation, one of another conversation: whose voices the controls hear."""
     n, shift = len(scenes), len(scenes) // 2 | 1  # odd: never the other role of the same conversation
     return [scenes[(i + shift) % n] for i in range(n)]

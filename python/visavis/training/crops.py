@@ -4,7 +4,8 @@ A crop may begin anywhere (then it has a history) or start a session (then audio
 previous motion).  Streams drop out as in life: no tracked face, no user voice, or neither, switching at turn borders.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,11 @@ class CropRecipe:
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     sounds: SoundRecipe | None = field(default_factory=SoundRecipe)
     bands: BandRecipe | None = field(default_factory=BandRecipe)  # for the log-mel encoder alone
+
+    def unspoilt(self) -> "CropRecipe":
+        """The same crops without augmentation, sounds, other voices, late onsets, and streams that come or go."""
+        nothing: dict[str, Any] = {"augmentation": None, "sounds": None, "bands": None}
+        return replace(self, **nothing, onsets=0.0, switch=0.0, lookahead_absent=0.0)
 
     def n_turns(self, config: ModelConfig) -> int:
         """Whole turns of a crop."""

@@ -74,6 +74,8 @@ def train(run: Run, say: Callable[[str], None] = print) -> Path:
     """Train and return the path of the model file; everything of the run lies in `run.out`."""
     if [run.minutes, run.steps, run.processor_minutes].count(None) != 2:
         raise InvalidArgument("give one of minutes, steps and processor_minutes")
+    if run.recipe.head_alone and run.begin_with is None:
+        raise InvalidArgument("head_alone=true trains the head of a model that is there; give --begin-with")
     if run.out.exists() and (run.out / "checkpoint.pt").exists() and not run.resume:
         raise InvalidArgument(f"{run.out} holds a run already; resume it or choose another folder")
     workers = _Workers()
@@ -220,16 +222,7 @@ class _Trainer:
         if not (self.run.data / "val").is_dir():
             return None
         folder = read_split(self.run.data, "val", self.run.config.space)
-        crops = replace(
-            self.run.recipe.crops,
-            augmentation=None,
-            sounds=None,
-            bands=None,
-            onsets=0.0,
-            switch=0.0,
-            lookahead_absent=0.0,
-        )
-        return CropSampler(folder.dialogues, self.run.config, crops, self.run.seed)
+        return CropSampler(folder.dialogues, self.run.config, self.run.recipe.crops.unspoilt(), self.run.seed)
 
     def run_all(self) -> Path:
         """The loop: a background thread cuts the next crops while this one trains."""

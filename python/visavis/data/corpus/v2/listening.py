@@ -32,7 +32,7 @@ BROW_DELAY_S, BROW_RAISE = (0.35, 0.70), (0.25, 0.50)
 FURROW_RATE = 0.7
 P_POSTURE, POSTURE_DELAY_S, POSTURE_S = 0.22, (0.35, 1.2), (1.0, 2.0)  # a new posture where the partner takes the turn
 POSTURE_DEG = {"headYaw": 3.5, "headPitch": 2.2, "headRoll": 3.0}  # std
-FREE_S = 0.1  # no reaction where one's own turn starts within this time: as far ahead as a runtime hears, at most
+FREE_S = 0.1  # no reaction where one's own turn starts within this time: about as far ahead as a runtime hears
 
 
 class Listener:
