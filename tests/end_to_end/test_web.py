@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,15 +137,17 @@ def test_a_flood_of_one_page_is_bounded(bench: Bench, relay: WebRelay) -> None:
         async with session.ws_connect(stream_url(relay)) as connection:
             packet = wire.encode_voice("VVU1", "nobody", [0.5], 16_000)
             bench._paused.set()
-            for _ in range(3 * int(UP_MESSAGES.at_once)):
+            for _ in range(n):
                 await connection.send_bytes(packet)
             await connection.receive()
         bench._paused.clear()
 
+    n, begun = 3 * int(UP_MESSAGES.at_once), time.monotonic()
     talk(flood)
+    allowed = UP_MESSAGES.at_once + UP_MESSAGES.a_second * (time.monotonic() - begun)  # a busy machine sends slowly
     bench.wait(lambda: bench.client.request("describe")["web"]["open"] == 0)
     counters = bench.client.request("describe")["web"]["counters"]
-    assert counters["refused"] >= UP_MESSAGES.at_once and counters["received"] >= UP_MESSAGES.at_once
+    assert counters["received"] + counters["refused"] == n and UP_MESSAGES.at_once <= counters["received"] <= allowed
     n_before = len(bench.of("VVM1"))
     bench.run_for(1)
     assert len(bench.of("VVM1")) > n_before + 15

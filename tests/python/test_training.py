@@ -326,6 +326,28 @@ def test_frames_of_shut_lips_count_more() -> None:
     assert (left[2, 2:] == 0).all() and torch.equal(left[3], weight[3])
 
 
+def test_turns_in_which_something_happens_seem_more_frequent() -> None:
+    pitch, jaw = ARKIT55.index("headPitch"), ARKIT55.index("jawOpen")
+    model = Timar(small_config(denoise_target="residual"))
+    model.residual_gain[:] = 0.0
+    model.residual_gain[:, pitch] = 0.9
+    rows = torch.zeros(10, 5, 55)
+    rows[3, 2, [pitch, jaw]] = -4.0  # one turn in ten
+    rows[5, :, pitch] = 2.0
+    objective = Objective(Recipe(events=(9.0, 9.0, 3.0), smoothness=0.0), torch.ones(2, 55), Probes(model.config))
+    taught = objective.importance(model, rows.flatten(1))
+    assert taught[3, pitch] == 3.0 and float(taught.sum()) == 10 * 55 + 2.0  # lips do not count as events
+
+    def loss(answer: float) -> float:
+        error = torch.zeros_like(rows)
+        error[:, 2, pitch] = answer - rows[:, 2, pitch]
+        return float(objective.errors(model, error, torch.ones_like(rows), taught)["head"])
+
+    mean = (3 * -4.0 + 2.0) / (3 + 9)  # of the turns, the event thrice
+    assert loss(mean) < min(loss(mean - 0.05), loss(mean + 0.05))
+    assert torch.equal(replace(objective, recipe=Recipe()).importance(model, rows.flatten(1)), torch.ones(10, 55))
+
+
 def test_frames_that_are_left_out_are_not_learnt() -> None:
     model = randomised(Timar(small_config(denoise_target="residual")))
     model.residual_gain[:] = 0.0
@@ -389,7 +411,7 @@ def test_settings_reach_model_recipe_and_crops() -> None:
     recipe, config = apply_settings(*recipe_and_config("live"), settings)
     assert (config.width, recipe.crops.seconds, recipe.batch) == (128, 8.0, 2)
     assert config.conv_kernels == (3, 3, 3, 3)
-    for wrong in ("width", "wide=3", "width=x", "augmentation=1"):
+    for wrong in ("width", "wide=3", "width=x", "augmentation=1", "events=3"):
         with pytest.raises(InvalidArgument):
             apply_settings(live_recipe(), live_config(), [wrong])
 

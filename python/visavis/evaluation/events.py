@@ -11,33 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from visavis.constants import FRAME_RATE
-from visavis.data.corpus.phones import BILABIALS
+from visavis.data.corpus.phones import BILABIALS, CONSONANTS, OPEN_VOWELS
 from visavis.data.dualtalk import Person
 from visavis.motion_space import ARKIT55
 
 Floats = npt.NDArray[np.floating[Any]]
-OPEN_VOWELS = ("AA", "AE", "AO", "AW", "AY")
-OTHER_CONSONANTS = (
-    "D",
-    "DH",
-    "G",
-    "HH",
-    "K",
-    "L",
-    "N",
-    "NG",
-    "R",
-    "S",
-    "SH",
-    "T",
-    "TH",
-    "W",
-    "Y",
-    "Z",
-    "ZH",
-    "CH",
-    "JH",
-)
+OTHER_CONSONANTS = CONSONANTS - BILABIALS - {"F", "V"}  # made without lips that touch each other or the teeth
 OPEN_VOWEL_S = 0.08  # shorter ones are never reached by a jaw
 CLOSURE_SLACK = 1  # frames
 CLOSURE_REACH = 2  # frames around p, b and m in which lips may be shut for these

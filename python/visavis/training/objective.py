@@ -38,6 +38,7 @@ MOTION_FLOOR = 0.01  # normalised units a frame: slower motion than this is not 
 LOUDNESS_FLOOR = 1e-5  # mean square, -50 dBFS
 LOUDNESS_REST = math.log(LOUDNESS_FLOOR) / 3.0 + 3.0  # before the crop
 EASE_FRAMES = 15.0  # in which a session's face grows out of the mean face, where the model says nothing finer
+EVENT = 2.5  # deviations of a channel's row: further than that it moves in a turn when something happens
 STILL = 0.02  # a channel that moves less than this within every recording only rests somewhere: it is left out
 # Weight of a channel in its group; 1 where not named: what closes and shapes the lips, what smiles and nods.
 CHANNEL_WEIGHT = {
@@ -119,7 +120,7 @@ class Objective:
         def repeated(x: Tensor) -> Tensor:
             return torch.cat([x[n_strange:].repeat(recipe.repeats, *[1] * (x.dim() - 1)), x[:n_strange]])
 
-        taught = taught.repeat_interleave(len(rows) // n_crops, 0)  # (N, C)
+        taught = taught.repeat_interleave(len(rows) // n_crops, 0) * self.importance(model, rows)  # (N, C)
         embedded, rows, weight, taught = map(repeated, (head.net.cond_embed(condition), rows, weight, taught))
         n_own = len(rows) - n_strange
         t = stratified_times(n_own, recipe.repeats, generator)
@@ -175,6 +176,18 @@ class Objective:
         frames = 1 if model.config.denoise_unit == "frame" else model.config.turn_frames
         return weight.reshape(-1, frames, weight.shape[-1])
 
+    def importance(self, model: Timar, rows: Tensor) -> Tensor:
+        """Weights (N, C) of the errors of rows (N, R): `events` where a slow channel moves far, 1 elsewhere.
+
+        What is weighed so seems as many times as frequent, wherever it was likely and wherever not: draws show more
+        of what is rare, a smile, a nod, and as well timed.
+        """
+        more = torch.zeros(model.config.n_channels, device=rows.device)
+        for channels, weight in zip(model.config.space.groups.values(), self.recipe.events, strict=True):
+            more[list(channels)] = weight - 1.0
+        far = rows.reshape(len(rows), -1, model.config.n_channels).abs().amax(1) > EVENT
+        return 1.0 + more * (far & ~fast_channels(model))
+
     def _probe(
         self,
         model: Timar,
@@ -206,7 +219,7 @@ class Objective:
     def errors(self, model: Timar, error: Tensor, weight: Tensor, taught: Tensor) -> dict[str, Tensor]:
         """Weighted mean squares of the error (N, F, C) of rows, and of its differences in motion, by group.
 
-        Means are over the rows that a channel is taught in, (N, C).
+        Means are over the rows, `taught` (N, C) of each, in shares or weights of a channel's own.
         """
         squares = mean_of((error.square() * weight).mean(1), taught)  # (C,)
         smooth = torch.zeros_like(squares)
@@ -277,7 +290,7 @@ def border_difference(error: Tensor, order: int) -> Tensor:
 
 
 def mean_of(values: Tensor, there: Tensor) -> Tensor:
-    """The mean over the rows of values (N, C) that are there (N, C), (C,); 0 where none is."""
+    """The mean over rows of values (N, C), weighed by how much each is there (N, C): (C,); 0 where none is."""
     return (values * there).sum(0) / there.sum(0).clamp_min(1)
 
 

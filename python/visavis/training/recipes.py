@@ -61,6 +61,8 @@ class Recipe:
     hearing: float = 2.0  # of the user's loudness in the last second, among them
     mouth: float = 1.2  # weight of the mouth group's errors; the other groups have 1
     closure: float = 3.0  # weight of the lips' errors in frames whose lips are shut, others having 1
+    # Weights of slow channels' errors in turns in which they move far, by group: smiles (mouth), brows (upper), nods.
+    events: tuple[float, float, float] = (1.0, 1.0, 1.0)
     smoothness: float = 0.25  # weight of the error of first and second differences, turn borders included
     variance_weight: float = 0.2  # of the variational term
     variance_range: float = 0.2  # weight of what keeps the learned variance between its bounds
@@ -173,6 +175,8 @@ def apply_settings(recipe: Recipe, config: ModelConfig, settings: list[str]) -> 
     crops = replace(recipe.crops, **changes["crops"])
     recipe, config = replace(recipe, crops=crops, **changes["recipe"]), replace(config, **changes["model"])
     _check_shares(recipe)
+    if len(recipe.events) != 3:
+        raise InvalidArgument(f"setting events={recipe.events}: expected three weights: of mouth, upper face, head")
     if isinstance(config, ResearchConfig):
         config = with_switches(config)
         if recipe.objective != "paper":

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
-OPEN_VOWELS = frozenset("AA AE AO AW AY EH".split())  # jaw clearly open: the evaluator's false-closure and jaw test
+OPEN_VOWELS = frozenset("AA AE AO AW AY".split())  # jaw clearly open
 BILABIALS = frozenset("P B M".split())
 CONSONANTS = frozenset("P B M F V TH DH T D N S Z SH ZH CH JH K G NG L R W Y HH".split())
 SIL = "SIL"
