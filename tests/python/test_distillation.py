@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conversations import write_data_set
+from small_models import random_batch, randomised, small_config
 from test_training import small_run, tiny_config
 from typer.testing import CliRunner
 
@@ -18,10 +19,11 @@ from visavis.errors import InvalidArgument
 from visavis.export.gguf import load_gguf
 from visavis.model.config import live_config, paper_config
 from visavis.model.timar import Timar
+from visavis.motion_space import ARKIT55
 from visavis.training.crops import CropRecipe, CropSampler
-from visavis.training.distillation import Distillation, denoised, distillation
+from visavis.training.distillation import Distillation, denoised, distillation, teacher_of_lips
 from visavis.training.loop import distill, train
-from visavis.training.objective import Objective, train_head_alone
+from visavis.training.objective import Objective, Probes, blind_to_lips, fast_values, train_head_alone
 from visavis.training.recipes import Recipe
 
 STEPS = ["seconds=2", "batch=2", "peak_rate=3e-3"]
@@ -153,3 +155,37 @@ def test_the_verb(data: Path, teacher: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"model: {tmp_path / 'run' / 'model.gguf'}" in done.output
     assert _core.ModelFile(tmp_path / "run" / "model.gguf").metadata()["visavis.steps"] == 2
+
+
+def test_lips_of_another_teacher() -> None:
+    config = small_config(denoise_target="residual", lip_noise=0.0, sampler="dpm2m", steps=5)
+    teacher, lips = randomised(Timar(config)), randomised(Timar(config))
+    for model, seed in ((teacher, 1), (lips, 2)):
+        model.residual_gain[:] = 0.9
+        model.residual_gain[:, list(ARKIT55.groups["mouth"])] = 0.0  # fast
+        model.diffloss.load_state_dict(randomised(Timar(config), seed).diffloss.state_dict())
+        blind_to_lips(model)
+    objective = Objective(Recipe(repeats=2), torch.ones(2, 55), Probes(teacher.config))
+    batch = random_batch(teacher.config, 2, 6, seed=3)
+
+    def losses(student: Timar) -> dict[str, float]:
+        distilled = Distillation(objective, teacher, 5, teacher_of_lips(lips, teacher))
+        terms = distilled(student, batch, torch.Generator().manual_seed(1))
+        return {name: float(value.detach()) for name, value in terms.items()}
+
+    generator = torch.Generator().manual_seed(2)
+    condition = Distillation(objective, teacher, 5).conditions(batch, generator)
+    noise = torch.randn(len(condition), teacher.config.row_width, generator=generator)
+    fast = fast_values(teacher)
+    torch.testing.assert_close(
+        denoised(lips, condition, noise, 5)[:, fast], denoised(lips, condition, noise, 1)[:, fast]
+    )
+    ours, theirs = losses(teacher), losses(lips)
+    assert theirs["mouth"] < 1e-8 < ours["mouth"]  # fast channels only there
+    assert ours["head"] < 1e-8 < theirs["head"]
+
+    with pytest.raises(InvalidArgument, match="another head"):
+        teacher_of_lips(randomised(Timar(config), 3), teacher)
+    teacher.config = teacher.config.with_options(lip_noise=1.0)
+    with pytest.raises(InvalidArgument, match="lip_noise is 1; expected 0"):
+        teacher_of_lips(lips, teacher)

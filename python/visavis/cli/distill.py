@@ -20,6 +20,10 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint.pt, model.gguf, training.json.")],
     steps_in: Annotated[int, typer.Option(help="Denoising steps of the teacher (DPM-Solver++).", min=2)] = 12,
     steps_out: Annotated[int, typer.Option(help="Denoising steps of the student, fewer.", min=1)] = 1,
+    lips: Annotated[
+        Path | None,
+        typer.Option(help="Model file whose lips to learn instead: MODEL with another head.", show_default="MODEL's"),
+    ] = None,
     minutes: options.RunMinutes = None,
     steps: options.RunSteps = None,
     setting: Annotated[
@@ -53,6 +57,7 @@ def main(
         out,
         steps_in=steps_in,
         steps_out=steps_out,
+        lips=lips,
         minutes=minutes,
         steps=steps,
         settings=setting or [],

@@ -17,7 +17,7 @@ from visavis.model.diffusion import DiffusionHead, sample
 from visavis.model.motion_model import MotionModel
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropRecipe
-from visavis.training.objective import Objective
+from visavis.training.objective import Objective, fast_values
 from visavis.training.recipes import Recipe, paper_recipe
 
 SAMPLER = "dpm2m"
@@ -31,6 +31,7 @@ class Distillation:
     objective: Objective
     teacher: Timar
     steps_in: int  # of the teacher; the student's are its configuration's
+    lips: Timar | None = None  # a second teacher, of the fast channels, with the first one's backbone
 
     def __call__(
         self, model: MotionModel, batch: TurnBatch, generator: torch.Generator, progress: float = 0.0
@@ -43,6 +44,9 @@ class Distillation:
             noises = [self._noise(n_rows, n_crops, generator) for _ in range(self.objective.recipe.repeats)]
             noise = torch.cat(noises).to(condition.device)
             target = denoised(self.teacher, condition, noise, self.steps_in)
+            if self.lips is not None:  # one step: values without noise keep the first one's estimate
+                fast = fast_values(self.teacher)
+                target = torch.where(fast, denoised(self.lips, condition, noise, 1), target)
         error = denoised(model, condition, noise, model.config.steps) - target
         error = error.reshape(len(error), -1, model.config.n_channels)
         terms = self.objective.errors(model, error, torch.ones_like(error), torch.ones_like(error[:, 0]))
@@ -63,6 +67,24 @@ class Distillation:
         drawn = torch.from_numpy(_core.noise(seed, 0, n_frames, config.n_channels, 0, config.noise_coherence))
         scale = LARGEST_NOISE * torch.rand(n_crops, 1, generator=generator, device=generator.device)
         return (scale.cpu() * drawn.reshape(n_crops, -1)).reshape(n_rows, config.row_width)
+
+
+def teacher_of_lips(lips: MotionModel, teacher: Timar) -> Timar:
+    """`lips` as a second teacher: of one step, for lips that begin without noise, and of the same conditions.
+
+    Raises InvalidArgument where lips begin with noise, or more than the head tells the two apart.
+    """
+    if teacher.config.lip_noise != 0:
+        raise InvalidArgument(f"lips of another teacher: lip_noise is {teacher.config.lip_noise:g}; expected 0")
+    ours, theirs = teacher.state_dict(), lips.state_dict()
+    other = [name for name in ours if not name.startswith("diffloss.") and not torch.equal(ours[name], theirs[name])]
+    if other:
+        raise InvalidArgument(
+            f"the teacher of the lips has another {other[0].split('.')[0]}; expected the teacher's with another head, "
+            "both trained from one model with head_alone=true"
+        )
+    assert isinstance(lips, Timar)
+    return lips
 
 
 def denoised(model: Timar, condition: Tensor, noise: Tensor, steps: int) -> Tensor:

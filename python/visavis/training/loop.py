@@ -31,7 +31,7 @@ from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
 from visavis.training.crops import CropSampler
-from visavis.training.distillation import Distillation, distillation
+from visavis.training.distillation import Distillation, distillation, teacher_of_lips
 from visavis.training.ema import Ema
 from visavis.training.objective import (
     Objective,
@@ -62,6 +62,7 @@ class Run:
     seed: int = 1
     resume: bool = False
     begin_with: Path | None = None  # model file (or packaged one's name) whose weights and normalisation are the first
+    lips: Path | None = None  # of a distillation: the model file whose lips the student learns, not its teacher's
     precision: str = "auto"  # bf16 autocast where the processor has it, or f32
     save_minutes: float = 5.0
     name: str = "visavis"
@@ -99,7 +100,8 @@ def distill(
 ) -> Path:
     """Train a model of `steps_out` denoising steps on what the model file `teacher` gives in `steps_in`; its path.
 
-    `settings` are key=value of recipe and crops, `options` those of a `Run`.
+    `settings` are key=value of recipe and crops, `options` those of a `Run`.  InvalidArgument for `lips` of a model
+    whose backbone is not the teacher's.
     """
     from visavis import _core
 
@@ -190,7 +192,8 @@ class _Trainer:
             blind_to_lips(live)
         if run.recipe.objective == "distill":
             assert isinstance(begun, Timar)
-            self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps)
+            lips = None if run.lips is None else teacher_of_lips(_begun(run.lips, run), begun).to(workers.device)
+            self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps, lips)
         if run.recipe.head_alone:
             if begun is None:
                 raise InvalidArgument("head_alone=true trains the head of a model that there is; give --begin-with")
