@@ -157,6 +157,13 @@ def test_the_verb(data: Path, teacher: Path, tmp_path: Path) -> None:
     assert _core.ModelFile(tmp_path / "run" / "model.gguf").metadata()["visavis.steps"] == 2
 
 
+def test_the_verb_refuses_lips_of_another_backbone(data: Path, teacher: Path, tmp_path: Path) -> None:
+    other = train(small_run(data, tmp_path / "other", 1), lambda text: None)
+    with pytest.raises(InvalidArgument, match="another head"):
+        words = ["distill", teacher, "--lips", other, "--data", data, "--out", tmp_path / "run", "--steps", "1"]
+        CliRunner().invoke(cli.build_app(), [str(word) for word in words], catch_exceptions=False)
+
+
 def test_lips_of_another_teacher() -> None:
     config = small_config(denoise_target="residual", lip_noise=0.0, sampler="dpm2m", steps=5)
     teacher, lips = randomised(Timar(config)), randomised(Timar(config))

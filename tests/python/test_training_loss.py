@@ -80,6 +80,14 @@ def test_weights_count_inside_their_group() -> None:
     torch.testing.assert_close(mse(zeros + 3)["mouth"], plain["mouth"])
 
 
+def test_events_weigh_in_their_group_alone() -> None:
+    model = randomised(Timar(small_config()))
+    batch = random_batch(model.config, 2, 5)
+    plain, nods = live_terms(model, batch), live_terms(model, batch, events=(1.0, 1.0, 9.0))
+    assert plain["mouth"] == nods["mouth"] and plain["upper"] == nods["upper"]
+    assert plain["head"] != nods["head"] and plain["head_moves"] != nods["head_moves"]
+
+
 def test_absent_user_motion_is_not_read() -> None:
     model = randomised(Timar(small_config()))
     batch = random_batch(model.config, 2, 5)

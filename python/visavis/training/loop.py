@@ -165,6 +165,10 @@ class _Trainer:
         begun = None if run.begin_with is None else _begun(run.begin_with, run)
         if begun is not None and not run.config.styles:
             run = replace(run, config=run.config.with_options(styles=begun.config.styles))
+        lips = None
+        if run.lips is not None:  # before the data is read: it may be refused
+            assert isinstance(begun, Timar)
+            lips = teacher_of_lips(_begun(run.lips, run), begun)
         self.run, self.workers = run, workers
         self.say = say if workers.rank == 0 else lambda text: None
         torch.manual_seed(run.seed)
@@ -192,7 +196,7 @@ class _Trainer:
             blind_to_lips(live)
         if run.recipe.objective == "distill":
             assert isinstance(begun, Timar)
-            lips = None if run.lips is None else teacher_of_lips(_begun(run.lips, run), begun).to(workers.device)
+            lips = None if lips is None else lips.to(workers.device)
             self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps, lips)
         if run.recipe.head_alone:
             if begun is None:
