@@ -5,8 +5,8 @@
 One line a model and temperature: nods and smiles within a second after the partner's phrases, at the same moments with
 another conversation's user, their ratio, the performer's two numbers last; both a minute of listening; head pitch power
 at 1 to 7 Hz over the performer's; head speed.  Live sessions with the shipped settings, the user's face absent, on the
-split `val`; the suite has the same measures with intervals (docs/suite.md).  Last, nods and smiles in a minute
-of the packaged voices as the user's, the agent silent: means of 12 seeds.
+split `val`; the suite has the same measures with intervals (docs/suite.md).  Last, a minute of the packaged voices as
+the user's, the agent silent: nods, smiles and the range of the head's pitch, means of 12 seeds, and the widest jaw.
 """
 
 import argparse
@@ -51,11 +51,13 @@ def measure(model: Path, clips: Sequence[Clip], temperature: float, seed: int) -
 
 
 def packaged(model: Path, temperature: float) -> str:
-    """Nods and smiles in a minute of the packaged voices as the user's, the agent silent: means of SEEDS seeds."""
+    """A minute of the packaged voices as the user's, the agent silent: means of SEEDS seeds, and the widest jaw."""
     user = np.resize(np.concatenate([demo_voice(who).samples for who in ("user", "agent")]), 60 * SAMPLE_RATE)
     motions = SessionGenerator(model, 1, temperature)([Scene(np.zeros_like(user), user)] * SEEDS)
-    counted = (np.mean([len(starts(m)) for m in motions]) for starts in (events.nod_starts, events.smile_starts))
-    return "/".join(f"{n:.1f}" for n in counted)
+    nods, smiles = (np.mean([len(starts(m)) for m in motions]) for starts in (events.nod_starts, events.smile_starts))
+    jaw, pitch = (np.stack([m[:, ARKIT55.index(name)] for m in motions]) for name in ("jawOpen", "headPitch"))
+    degrees = np.rad2deg(np.ptp(pitch, axis=1)).mean()
+    return f"{nods:.1f} nods, {smiles:.1f} smiles, pitch over {degrees:.1f} deg, jawOpen up to {jaw.max():.3f}"
 
 
 def main() -> None:

@@ -132,6 +132,8 @@ def test_a_broken_off_run_goes_on(data: Path, teacher: Path, tmp_path: Path) -> 
     resumed = load_gguf(distill(teacher, data, tmp_path / "parts", say=lambda text: None, resume=True, **options))
     for (name, a), (_, b) in zip(whole.named_parameters(), resumed.named_parameters(), strict=True):
         assert torch.equal(a, b), name
+    with pytest.raises(InvalidArgument, match="learnt from other model files; give the same teacher and lips"):
+        distill(teacher, data, tmp_path / "parts", say=lambda text: None, resume=True, lips=teacher, **options)
 
 
 def test_what_cannot_be_distilled_is_refused(data: Path, teacher: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from visavis.model.make import make_model
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.timar import Timar, TurnBatch
+from visavis.takes.recorder import sha256_of
 from visavis.training.crops import CropSampler
 from visavis.training.distillation import Distillation, distillation, teacher_of_lips
 from visavis.training.ema import Ema
@@ -194,15 +195,18 @@ class _Trainer:
             see_velocity(live)
         if live is not None:
             blind_to_lips(live)
+        teachers: tuple[str, ...] = ()
         if run.recipe.objective == "distill":
             assert isinstance(begun, Timar)
             lips = None if lips is None else lips.to(workers.device)
             self.objective = Distillation(objective, begun.to(workers.device), run.recipe.teacher_steps, lips)
+            teachers = tuple(sha256_of(model_path(path)) for path in (run.begin_with, run.lips) if path is not None)
         if run.recipe.head_alone:
             if begun is None:
                 raise InvalidArgument("head_alone=true trains the head of a model that there is; give --begin-with")
             train_head_alone(model)
-        self.state = RunState(model, probes, Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe))
+        ema, optimizer = Ema(model, run.recipe.ema), _optimizer(model, probes, run.recipe)
+        self.state = RunState(model, probes, ema, optimizer, teachers=teachers)
         if document is not None:
             restore(self.state, document, run.config, run.seed)
         self.hours = folder.hours

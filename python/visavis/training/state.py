@@ -28,6 +28,7 @@ class RunState:
     step: int = 0
     elapsed_s: float = 0.0  # training time, all resumed parts together
     processor_s: float = 0.0  # what all threads of this process spent in that time
+    teachers: tuple[str, ...] = ()  # of a distillation: hashes of the model files that it learns from
 
 
 def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> None:
@@ -39,6 +40,7 @@ def save_state(path: Path, state: RunState, config: ModelConfig, seed: int) -> N
         "step": state.step,
         "elapsed_s": state.elapsed_s,
         "processor_s": state.processor_s,
+        "teachers": list(state.teachers),
         "model": state.model.state_dict(),
         "probes": state.probes.state_dict(),
         "ema": state.ema.weights,
@@ -64,7 +66,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed: int) -> None:
-    """Put a checkpoint into a fresh state; the configuration and the seed must be the same."""
+    """Put a checkpoint into a fresh state; the configuration, the seed and the teachers must be the same."""
     theirs, ours = document["config"], config.to_dict()
     if theirs != ours:
         names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
@@ -72,6 +74,8 @@ def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed
         raise InvalidArgument(f"resume: the checkpoint's model differs: {changed}; use the same settings")
     if document["seed"] != seed:
         raise InvalidArgument(f"resume: the checkpoint's seed is {document['seed']}, now {seed}; use the same seed")
+    if document.get("teachers", list(state.teachers)) != list(state.teachers):  # older checkpoints have none
+        raise InvalidArgument("resume: the checkpoint learnt from other model files; give the same teacher and lips")
     state.model.load_state_dict(document["model"])
     state.probes.load_state_dict(document["probes"])
     state.ema.weights = document["ema"]
