@@ -211,7 +211,8 @@ def test_clips_are_spread_over_the_split(data: Path) -> None:
         evaluate(lambda clips: [np.zeros((750, 55))] * len(clips), data, "test", ARKIT55, np.zeros(55), minutes=1.0)
 
 
-def test_the_batched_generator_equals_the_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("past", ["lagged", "masked"])
+def test_the_batched_generator_equals_the_engine(tmp_path: Path, past: str) -> None:
     import torch
     from test_training import tiny_config
 
@@ -220,7 +221,7 @@ def test_the_batched_generator_equals_the_engine(tmp_path: Path) -> None:
     from visavis.export.gguf import save_gguf
     from visavis.model.timar import Timar
 
-    config = tiny_config()
+    config = tiny_config().with_options(own_past=past)
     torch.manual_seed(0)
     model = Timar(config)
     with torch.no_grad():

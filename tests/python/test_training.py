@@ -510,6 +510,22 @@ def test_a_run_may_begin_with_a_model(data: Path, tmp_path: Path) -> None:
         train(replace(slow, out=tmp_path / "other", config=other, begin_with=with_style), lambda text: None)
 
 
+@pytest.mark.parametrize("layout", ["fused", "markers"])
+def test_a_run_may_hide_the_own_past_of_its_first_model(data: Path, tmp_path: Path, layout: str) -> None:
+    first = small_run(data, tmp_path / "first", 2)
+    first = replace(first, config=first.config.with_options(layout=layout))
+    seeing = load_gguf(train(first, lambda text: None))
+    hidden = replace(first, out=tmp_path / "hidden", config=first.config.with_options(own_past="masked"))
+    slow = replace(hidden, recipe=replace(hidden.recipe, peak_rate=0.0), begin_with=tmp_path / "first" / "model.gguf")
+    blind = load_gguf(train(slow, lambda text: None))
+    assert (seeing.config.own_past, blind.config.own_past) == ("lagged", "masked")
+    batch = random_batch(seeing.config, 2, 4, seed=1)
+    own = torch.zeros_like(seeing.own_motion(batch))  # the mean face, which the masked one takes for its past
+    torch.testing.assert_close(seeing.condition_on(batch, own), blind.condition(batch))
+    with pytest.raises(InvalidArgument, match="own_past masked .now lagged"):
+        train(replace(first, out=tmp_path / "back", begin_with=tmp_path / "hidden" / "model.gguf"), lambda text: None)
+
+
 def test_the_head_may_be_trained_alone(data: Path, tmp_path: Path) -> None:
     first = train(small_run(data, tmp_path / "first", 2), lambda text: None)
     run = small_run(data, tmp_path / "head", 2)

@@ -1,7 +1,8 @@
 """Free-running motion of many clips at once in torch: what an engine does turn by turn, batched over clips.
 
-For live models (relative positions, lagged own past).  Speech tokens of whole clips come first, then the turns run in
-step with cached keys; noise is the engines', so a clip equals what any engine gives to float tolerance (tested).
+For live models (relative positions, own past masked or lagged).  Speech tokens of whole clips come first, then the
+turns run in step with cached keys; noise is the engines', so a clip equals what any engine gives to float tolerance
+(tested).
 """
 
 from pathlib import Path
@@ -32,8 +33,8 @@ class BatchGenerator:
     def __init__(self, model: Path | Timar | None, seed: int, temperature: float = 1.0, **options: Any) -> None:
         self.model = model.eval() if isinstance(model, Timar) else load_gguf(model_path(model)).eval()
         self.config = self.model.config.with_options(**options)
-        if self.config.window != "ring" or self.config.own_past != "lagged":
-            raise Unsupported("the batched generator runs live models (ring window, lagged own past); use engine=cpu")
+        if self.config.window != "ring" or self.config.own_past == "fed":
+            raise Unsupported("the batched generator runs live models (ring window, own past not fed); use engine=cpu")
         self.seed, self.temperature = seed, temperature
 
     def __call__(self, clips: list[Scene]) -> list[Floats]:
@@ -58,7 +59,7 @@ class BatchGenerator:
         for turn in range(n_turns):
             now = slice(turn * F, turn * F + F)
             tokens = (user[0][:, None, now], user[1][:, None, now]), speech[:, None, now]
-            x = model.embed(*tokens, model.motion_encoder(own)[:, None], masked=False)
+            x = model.embed(*tokens, model.motion_encoder(own)[:, None], masked=config.own_past == "masked")
             own = self._denoise(model.encode(x, attend), own, noise[:, :, now])
             motion.append(own)
         values = model.denormalise(torch.cat(motion, 1)).numpy()

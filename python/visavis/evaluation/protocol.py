@@ -37,7 +37,7 @@ def make_generator(
         if context is not None:
             raise Unsupported("context: engine cpu sees what the model was trained with; use engine torch")
         return SessionGenerator(model, seed, temperature, **options)
-    if config.window == "ring" and config.own_past == "lagged" and context is None:
+    if config.window == "ring" and config.own_past != "fed" and context is None:
         from visavis.evaluation.batched import BatchGenerator
 
         return BatchGenerator(model, seed, temperature, **options)

@@ -38,6 +38,7 @@ from visavis.training.objective import (
     Objective,
     Probes,
     blind_to_lips,
+    hide_own_past,
     live_normalisation,
     see_velocity,
     train_head_alone,
@@ -191,6 +192,9 @@ class _Trainer:
         live = model if isinstance(model, Timar) and run.recipe.objective == "live" else None
         if begun is not None:
             model.load_state_dict({**_styles_alone(model), **begun.state_dict()})
+            if begun.config.own_past != run.config.own_past:
+                assert isinstance(model, Timar)
+                hide_own_past(model)
         elif live is not None:
             see_velocity(live)
         if live is not None:
@@ -352,12 +356,14 @@ class _Trainer:
 def _begun(path: Path, run: Run) -> MotionModel:
     """The model of a file to start from: the run's configuration, but for how it samples and joins turns.
 
-    Styles may be the run's alone or the file's alone.
+    Styles may be the run's alone or the file's alone, and a run may hide the past that the file's model saw.
     """
     begun = load_model(model_path(path), run.speech_folder)
     free = {name: getattr(run.config, name) for name in ("sampler", "steps", "noise_scale", "turn_join")}
     if not (begun.config.styles and run.config.styles):
         free["styles"] = run.config.styles
+    if (begun.config.own_past, run.config.own_past) == ("lagged", "masked"):
+        free["own_past"] = "masked"
     if begun.config.with_options(**free) != run.config:
         theirs, ours = begun.config.to_dict(), run.config.to_dict()
         names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]

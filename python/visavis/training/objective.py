@@ -348,6 +348,16 @@ def blind_to_lips(model: Timar) -> None:
         embed[:, config.turn_frames * config.width :][:, fast.repeat(config.head_context_frames)] = 0.0
 
 
+@torch.no_grad()
+def hide_own_past(model: Timar) -> None:
+    """Let a model that saw its own past lagged begin with it masked: it sees the mean face, in the mask token."""
+    rest = model.motion_encoder(torch.zeros(1, 1, model.config.n_channels, device=model.mask_token.device))
+    token = model.z_proj(rest)
+    if model.config.layout == "fused":  # there the token is added, to a projection with a bias
+        token = token - model.z_proj(torch.zeros_like(rest))
+    model.mask_token.copy_(token)
+
+
 def train_head_alone(model: MotionModel) -> None:
     """Nothing but the denoising network gets a gradient.
 
