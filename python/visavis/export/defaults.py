@@ -58,13 +58,19 @@ def _average(model: Timar, path: Path, others: Sequence[Path]) -> None:
     trained = dict(model.named_parameters())
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for other in others:
-        known = load_gguf(other).state_dict()
+        loaded = load_gguf(other)
+        ours, theirs = model.config.to_dict(), loaded.config.to_dict()
+        names = [name for name in {**ours, **theirs} if name not in CHANGEABLE and theirs.get(name) != ours.get(name)]
+        if names:
+            found = ", ".join(f"{name} {theirs.get(name)} ({ours.get(name)})" for name in names)
+            raise InvalidArgument(f"{other} and {path} differ in {found}: a mean needs models of one configuration")
+        known = loaded.state_dict()
         unlike = {name for name in state if name not in known or known[name].shape != state[name].shape}
         unlike |= {name for name in state.keys() - trained.keys() - unlike if not torch.equal(known[name], state[name])}
         if unlike or len(known) != len(state):
             raise InvalidArgument(
                 f"{other} and {path} differ in {min(unlike, default='the number of tensors')}: a mean needs models of "
-                "the same shape and normalisation, such as one that was begun with the other (train --begin-with)"
+                "the same history and normalisation, such as one that was begun with the other (train --begin-with)"
             )
         for name in trained:
             state[name] += known[name]
