@@ -167,6 +167,9 @@ class _Trainer:
         begun = None if run.begin_with is None else _begun(run.begin_with, run)
         if begun is not None and not run.config.styles:
             run = replace(run, config=run.config.with_options(styles=begun.config.styles))
+        if begun is not None and begun.config.own_past == "masked" != run.config.own_past:
+            say("own past: masked, as of the model that the run begins with")
+            run = replace(run, config=run.config.with_options(own_past="masked"))
         lips = None
         if run.lips is not None:  # before the data is read: it may be refused
             assert isinstance(begun, Timar)
@@ -356,14 +359,14 @@ class _Trainer:
 def _begun(path: Path, run: Run) -> MotionModel:
     """The model of a file to start from: the run's configuration, but for how it samples and joins turns.
 
-    Styles may be the run's alone or the file's alone, and a run may hide the past that the file's model saw.
+    Styles may be the run's alone or the file's alone; where one masks the own past, the other may see it lagged.
     """
     begun = load_model(model_path(path), run.speech_folder)
     free = {name: getattr(run.config, name) for name in ("sampler", "steps", "noise_scale", "turn_join")}
     if not (begun.config.styles and run.config.styles):
         free["styles"] = run.config.styles
-    if (begun.config.own_past, run.config.own_past) == ("lagged", "masked"):
-        free["own_past"] = "masked"
+    if {begun.config.own_past, run.config.own_past} == {"lagged", "masked"}:
+        free["own_past"] = run.config.own_past
     if begun.config.with_options(**free) != run.config:
         theirs, ours = begun.config.to_dict(), run.config.to_dict()
         names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
