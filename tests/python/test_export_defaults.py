@@ -72,7 +72,7 @@ def test_models_of_another_kind_have_no_mean(path: Path, tmp_path: Path) -> None
     blind = Timar(load_gguf(path).config.with_options(own_past="masked"))
     other = load_gguf(path)
     other.motion_mean += 1
-    kinds = ((blind, r"own_past masked \(lagged\): .* one configuration"), (other, "motion_mean.*same history"))
+    kinds = ((blind, r"own_past masked \(now lagged\): .* one configuration"), (other, "motion_mean.*same history"))
     for model, what in kinds:
         save_gguf(tmp_path / "other.gguf", model)
         with pytest.raises(InvalidArgument, match=rf"other\.gguf and .*m\.gguf differ in {what}"):

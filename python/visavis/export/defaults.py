@@ -9,7 +9,7 @@ from visavis import _core
 from visavis.engine import model_path
 from visavis.errors import InvalidArgument, Unsupported
 from visavis.export.gguf import is_matrix, load_gguf, save_gguf
-from visavis.model.config import ModelConfig
+from visavis.model.config import ModelConfig, changes
 from visavis.model.timar import Timar
 from visavis.retarget import MODEL_TENSOR
 
@@ -59,10 +59,11 @@ def _average(model: Timar, path: Path, others: Sequence[Path]) -> None:
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     for other in others:
         loaded = load_gguf(other)
-        ours, theirs = model.config.to_dict(), loaded.config.to_dict()
-        names = [name for name in {**ours, **theirs} if name not in CHANGEABLE and theirs.get(name) != ours.get(name)]
-        if names:
-            found = ", ".join(f"{name} {theirs.get(name)} ({ours.get(name)})" for name in names)
+        theirs, ours = (
+            {name: value for name, value in each.config.to_dict().items() if name not in CHANGEABLE}
+            for each in (loaded, model)
+        )
+        if found := changes(theirs, ours):
             raise InvalidArgument(f"{other} and {path} differ in {found}: a mean needs models of one configuration")
         known = loaded.state_dict()
         unlike = {name for name in state if name not in known or known[name].shape != state[name].shape}

@@ -5,6 +5,7 @@ Numpy-free and torch-free, so that everything that reads a model may import it. 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -190,6 +191,12 @@ def turn_layout(layout: str, turn_frames: int) -> list[tuple[int, int]]:
     for position, kind in enumerate((USER_SPEECH, USER_MOTION, AGENT_SPEECH, AGENT_MOTION)):
         tokens += [(1 + 2 * position, -1), *((kind, f) for f in frames), (2 + 2 * position, -1)]
     return [*tokens, (9, -1)]
+
+
+def changes(theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
+    """Where two configurations differ, in words, "width 64 (now 128), ..."; empty where they do not."""
+    names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
+    return ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
 
 
 def live_config(**options: Any) -> ModelConfig:

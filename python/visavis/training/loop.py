@@ -25,7 +25,7 @@ from visavis.engine import model_path
 from visavis.errors import InvalidArgument
 from visavis.export.gguf import read_config
 from visavis.export.research import load_model, save_model, saved_path
-from visavis.model.config import ModelConfig
+from visavis.model.config import ModelConfig, changes
 from visavis.model.make import make_model
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
@@ -165,17 +165,17 @@ class _Trainer:
 
     def __init__(self, run: Run, workers: _Workers, say: Callable[[str], None]) -> None:
         begun = None if run.begin_with is None else _begun(run.begin_with, run)
+        self.say = say if workers.rank == 0 else lambda text: None
         if begun is not None and not run.config.styles:
             run = replace(run, config=run.config.with_options(styles=begun.config.styles))
         if begun is not None and begun.config.own_past == "masked" != run.config.own_past:
-            say("own past: masked, as of the model that the run begins with")
+            self.say("own past: masked, as of the model that the run begins with")
             run = replace(run, config=run.config.with_options(own_past="masked"))
         lips = None
         if run.lips is not None:  # before the data is read: it may be refused
             assert isinstance(begun, Timar)
             lips = teacher_of_lips(_begun(run.lips, run), begun)
         self.run, self.workers = run, workers
-        self.say = say if workers.rank == 0 else lambda text: None
         torch.manual_seed(run.seed)
         run.out.mkdir(parents=True, exist_ok=True)
         folder = read_split(run.data, "train", run.config.space)
@@ -368,9 +368,7 @@ def _begun(path: Path, run: Run) -> MotionModel:
     if {begun.config.own_past, run.config.own_past} == {"lagged", "masked"}:
         free["own_past"] = run.config.own_past
     if begun.config.with_options(**free) != run.config:
-        theirs, ours = begun.config.to_dict(), run.config.to_dict()
-        names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
-        changed = ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
+        changed = changes(begun.config.to_dict(), run.config.to_dict())
         raise InvalidArgument(f"{path}: the model differs from the run's: {changed}; use the same settings")
     return begun
 

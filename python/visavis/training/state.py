@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from visavis.errors import FileError, InvalidArgument
-from visavis.model.config import ModelConfig
+from visavis.model.config import ModelConfig, changes
 from visavis.model.motion_model import MotionModel
 from visavis.model.normalisation import Normalisation
 from visavis.model.saved import read_saved
@@ -69,13 +69,16 @@ def restore(state: RunState, document: dict[str, Any], config: ModelConfig, seed
     """Put a checkpoint into a fresh state; the configuration, the seed and the teachers must be the same."""
     theirs, ours = document["config"], config.to_dict()
     if theirs != ours:
-        names = [name for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)]
-        changed = ", ".join(f"{name} {theirs.get(name)} (now {ours.get(name)})" for name in names)
-        raise InvalidArgument(f"resume: the checkpoint's model differs: {changed}; use the same settings")
+        raise InvalidArgument(f"resume: the checkpoint's model differs: {changes(theirs, ours)}; use the same settings")
     if document["seed"] != seed:
         raise InvalidArgument(f"resume: the checkpoint's seed is {document['seed']}, now {seed}; use the same seed")
-    if document.get("teachers", list(state.teachers)) != list(state.teachers):  # older checkpoints have none
-        raise InvalidArgument("resume: the checkpoint learnt from other model files; give the same teacher and lips")
+    known = document.get("teachers", list(state.teachers))  # older checkpoints have none
+    if known != list(state.teachers):
+        was, now = (", ".join(digest[:12] for digest in digests) for digests in (known, state.teachers))
+        raise InvalidArgument(
+            "resume: the checkpoint learnt from other model files; give the same teacher and lips "
+            f"(sha256 {was or 'none'}; now {now or 'none'})"
+        )
     state.model.load_state_dict(document["model"])
     state.probes.load_state_dict(document["probes"])
     state.ema.weights = document["ema"]
